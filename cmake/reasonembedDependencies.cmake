@@ -1,0 +1,92 @@
+# The third-party targets of the library, found the same way by this project and by its installed package.
+#
+# Each dependency is looked for through its own CMake package, then by its header, since several distributions and most
+# machines with a GPU have the headers but no package files.
+
+include_guard()
+
+# Creates the imported INTERFACE target `target` from the directory that holds `header`.
+function(reasonembed_import_headers target variable header)
+  find_path(${variable} ${header} PATH_SUFFIXES ${ARGN})
+  mark_as_advanced(${variable})
+  if(${variable})
+    add_library(${target} INTERFACE IMPORTED)
+    target_include_directories(${target} SYSTEM INTERFACE ${${variable}})
+  endif()
+endfunction()
+
+# Sets `result` to the version that the macros named last spell in `file`, joined by dots; empty without the file.
+function(reasonembed_header_version result file)
+  set(_parts "")
+  if(EXISTS "${file}")
+    file(READ "${file}" _text)
+    foreach(_macro IN LISTS ARGN)
+      if(_text MATCHES "#define ${_macro} +([0-9]+)")
+        list(APPEND _parts ${CMAKE_MATCH_1})
+      endif()
+    endforeach()
+  endif()
+  list(JOIN _parts "." _version)
+  set(${result} "${_version}" PARENT_SCOPE)
+endfunction()
+
+# Finds what the components (core, reasonembed, cuda) need; sets `result` to one line for each that is missing.
+# A macro, since find_package sets variables and the imported targets must be those of the caller's directory.
+macro(reasonembed_find_dependencies result)
+  set(${result} "")
+
+  find_package(Threads QUIET)
+  if(NOT TARGET Threads::Threads)
+    list(APPEND ${result} "a thread library")
+  endif()
+
+  if(NOT TARGET Eigen3::Eigen)  # a project that brings its own answers for its version
+    find_package(Eigen3 CONFIG QUIET)
+    if(NOT TARGET Eigen3::Eigen)
+      reasonembed_import_headers(Eigen3::Eigen REASONEMBED_EIGEN_INCLUDE_DIR Eigen/Core eigen3)
+      reasonembed_header_version(Eigen3_VERSION "${REASONEMBED_EIGEN_INCLUDE_DIR}/Eigen/src/Core/util/Macros.h"
+                                 EIGEN_WORLD_VERSION EIGEN_MAJOR_VERSION EIGEN_MINOR_VERSION)
+    endif()
+    if(NOT TARGET Eigen3::Eigen OR "${Eigen3_VERSION}" VERSION_LESS 3.4)
+      list(APPEND ${result} "Eigen 3.4 or newer (Debian: libeigen3-dev)")
+    endif()
+  endif()
+
+  # By header only: the target `xsimd` of Debian's 8.1.0 links -lxtl, which nothing provides.
+  if(NOT TARGET reasonembed::xsimd)
+    reasonembed_import_headers(reasonembed::xsimd REASONEMBED_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp)
+    reasonembed_header_version(_reasonembed_xsimd_version
+                               "${REASONEMBED_XSIMD_INCLUDE_DIR}/xsimd/config/xsimd_config.hpp"
+                               XSIMD_VERSION_MAJOR XSIMD_VERSION_MINOR XSIMD_VERSION_PATCH)
+    if(NOT TARGET reasonembed::xsimd OR "${_reasonembed_xsimd_version}" VERSION_LESS 8.1)
+      list(APPEND ${result} "xsimd 8.1 or newer (Debian: libxsimd-dev)")
+    endif()
+  endif()
+
+  if(";${ARGN};" MATCHES ";reasonembed;")
+    if(NOT TARGET nlohmann_json::nlohmann_json)
+      find_package(nlohmann_json CONFIG QUIET)
+    endif()
+    if(NOT TARGET nlohmann_json::nlohmann_json)
+      reasonembed_import_headers(nlohmann_json::nlohmann_json REASONEMBED_JSON_INCLUDE_DIR nlohmann/json.hpp)
+    endif()
+    if(NOT TARGET nlohmann_json::nlohmann_json)
+      list(APPEND ${result} "nlohmann-json (Debian: nlohmann-json3-dev)")
+    endif()
+
+    # Ships no CMake package in Debian 12.
+    if(NOT TARGET utf8proc::utf8proc)
+      find_path(REASONEMBED_UTF8PROC_INCLUDE_DIR utf8proc.h)
+      find_library(REASONEMBED_UTF8PROC_LIBRARY utf8proc)
+      mark_as_advanced(REASONEMBED_UTF8PROC_INCLUDE_DIR REASONEMBED_UTF8PROC_LIBRARY)
+      if(REASONEMBED_UTF8PROC_INCLUDE_DIR AND REASONEMBED_UTF8PROC_LIBRARY)
+        add_library(utf8proc::utf8proc UNKNOWN IMPORTED)
+        set_target_properties(utf8proc::utf8proc PROPERTIES
+                              IMPORTED_LOCATION ${REASONEMBED_UTF8PROC_LIBRARY}
+                              INTERFACE_INCLUDE_DIRECTORIES ${REASONEMBED_UTF8PROC_INCLUDE_DIR})
+      else()
+        list(APPEND ${result} "utf8proc (Debian: libutf8proc-dev)")
+      endif()
+    endif()
+  endif()
+endmacro()
