@@ -1,0 +1,97 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace reasonembed::inline REASONEMBED_ABI {
+
+/// A file mapped read-only into memory for the life of the object (POSIX mmap).
+///
+/// Pages are read when first touched and shared with every other process that maps the file. A file that another
+/// program shortens while it is mapped kills the process (SIGBUS), as with every mmap: files are written by rename.
+///
+/// @note  move-only; a moved-from map is empty. Concurrent reads are safe.
+class MemoryMap {
+ public:
+  MemoryMap() = default;
+  /// @param path  a regular file; an empty one gives an empty map
+  /// @throws      IoError if the path is missing, unreadable or not a regular file
+  explicit MemoryMap(const std::string& path) {
+    const Descriptor file(path);
+    struct stat status{};
+    if (::fstat(file.number, &status) != 0) {
+      throw refused(path, "file status", errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+      throw IoError::failed(path, "path", S_ISDIR(status.st_mode) ? "a directory" : "a special file", "a regular file");
+    }
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) {
+      return;
+    }
+    void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
+    if (memory == MAP_FAILED) {
+      throw refused(path, "memory map", errno);
+    }
+    data_ = static_cast<const std::byte*>(memory);
+  }
+  MemoryMap(MemoryMap&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  MemoryMap& operator=(MemoryMap&& other) noexcept {
+    MemoryMap moved(std::move(other));
+    std::swap(data_, moved.data_);
+    std::swap(size_, moved.size_);
+    return *this;
+  }
+  MemoryMap(const MemoryMap&) = delete;
+  MemoryMap& operator=(const MemoryMap&) = delete;
+  ~MemoryMap() {
+    if (data_ != nullptr) {
+      ::munmap(const_cast<std::byte*>(data_), size_);
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  /// @return  the whole file, aligned to a page
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+
+ private:
+  struct Descriptor {
+    explicit Descriptor(const std::string& path) : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+      if (number < 0) {
+        throw refused(path, "file", errno);
+      }
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    Descriptor(Descriptor&&) = delete;
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() { ::close(number); }
+    int number;
+  };
+
+  static IoError refused(const std::string& path, std::string_view what, int code) {
+    const std::string got = code == ENOENT || code == ENOTDIR
+                                ? "missing"
+                                : "refused by the system (" + std::string(std::strerror(code)) + ")";
+    return IoError::failed(path, what, got, "a readable regular file");
+  }
+
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace reasonembed

@@ -1,0 +1,142 @@
+#include <reasonembed/core/memory_map.hpp>
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace re = reasonembed;
+namespace fs = std::filesystem;
+using re::MemoryMap;
+
+static_assert(std::is_nothrow_move_constructible_v<MemoryMap> && !std::is_copy_constructible_v<MemoryMap>);
+
+namespace {
+
+/// A directory that goes away with the test.
+struct Scratch {
+  Scratch() : path(fs::temp_directory_path() / ("reasonembed_memory_map_" + std::to_string(::getpid()))) {
+    fs::create_directories(path);
+  }
+  ~Scratch() { fs::remove_all(path); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
+    const std::string file = (path / name).string();
+    std::FILE* out = std::fopen(file.c_str(), "wb");
+    REQUIRE(out != nullptr);
+    REQUIRE(std::fwrite(content.data(), 1, content.size(), out) == content.size());
+    std::fclose(out);
+    return file;
+  }
+
+  fs::path path;
+};
+
+}  // namespace
+
+TEST_SUITE("core/memory_map") {
+  TEST_CASE("constructor: maps exactly the bytes of the file") {
+    const Scratch scratch;
+    for (const std::size_t size : {1UL, 2UL, 4095UL, 4096UL, 4097UL, 100000UL}) {  // around a page
+      CAPTURE(size);
+      std::string content(size, '\0');
+      for (std::size_t i = 0; i < size; ++i) {
+        content[i] = static_cast<char>(i * 37 % 251);
+      }
+      const MemoryMap map(scratch.write("bytes", content));
+      CHECK(map.size() == size);
+      CHECK(map.text() == content);
+      CHECK(map.bytes().size() == size);
+      CHECK(reinterpret_cast<std::uintptr_t>(map.bytes().data()) % 4096 == 0);
+    }
+  }
+
+  TEST_CASE("constructor: an empty file is an empty span") {
+    const Scratch scratch;
+    const MemoryMap map(scratch.write("empty", ""));
+    CHECK(map.size() == 0);
+    CHECK(map.bytes().empty());
+    CHECK(map.text().empty());
+  }
+
+  TEST_CASE("constructor: accepts a filesystem path") {
+    const Scratch scratch;
+    CHECK(MemoryMap(fs::path(scratch.write("p", "abc"))).text() == "abc");
+  }
+
+  TEST_CASE("constructor: names a missing file") {
+    CHECK_THROWS_WITH_AS(
+        MemoryMap("/no/such/file"), "/no/such/file: file is missing, expected a readable regular file", re::IoError);
+  }
+
+  TEST_CASE("constructor: names a path below a file") {
+    const Scratch scratch;
+    const std::string path = scratch.write("plain", "x") + "/below";
+    CHECK_THROWS_WITH_AS(
+        MemoryMap{path}, (path + ": file is missing, expected a readable regular file").c_str(), re::IoError);
+  }
+
+  TEST_CASE("constructor: refuses a directory") {
+    const Scratch scratch;
+    CHECK_THROWS_WITH_AS(MemoryMap(scratch.path.string()),
+                         (scratch.path.string() + ": path is a directory, expected a regular file").c_str(),
+                         re::IoError);
+  }
+
+  TEST_CASE("constructor: refuses a device") {
+    CHECK_THROWS_WITH_AS(
+        MemoryMap("/dev/null"), "/dev/null: path is a special file, expected a regular file", re::IoError);
+  }
+
+  TEST_CASE("constructor: reports the reason of the system for a file without permission") {
+    if (::geteuid() == 0) {
+      MESSAGE("SKIPPED: root may read every file");
+      return;
+    }
+    const Scratch scratch;
+    const std::string path = scratch.write("secret", "x");
+    fs::permissions(path, fs::perms::none);
+    CHECK_THROWS_WITH_AS(
+        MemoryMap{path},
+        (path + ": file is refused by the system (Permission denied), expected a readable regular file").c_str(),
+        re::IoError);
+  }
+
+  TEST_CASE("move: hands the mapping over and leaves an empty map") {
+    const Scratch scratch;
+    MemoryMap first(scratch.write("a", "first"));
+    MemoryMap second(std::move(first));
+    CHECK(second.text() == "first");
+    CHECK(first.size() == 0);  // NOLINT(bugprone-use-after-move): documented state
+    CHECK(first.bytes().data() == nullptr);
+    MemoryMap third(scratch.write("b", "third"));
+    third = std::move(second);
+    CHECK(third.text() == "first");
+    CHECK(second.size() == 0);  // NOLINT(bugprone-use-after-move)
+    MemoryMap& alias = third;
+    third = std::move(alias);
+    CHECK(third.text() == "first");
+  }
+
+  TEST_CASE("mapping: outlives the name of the file") {
+    const Scratch scratch;
+    const std::string path = scratch.write("gone", "still here");
+    const MemoryMap map(path);
+    fs::remove(path);
+    CHECK(map.text() == "still here");
+  }
+
+  TEST_CASE("default constructor: is an empty map") {
+    const MemoryMap map;
+    CHECK(map.size() == 0);
+    CHECK(map.text().empty());
+  }
+}
