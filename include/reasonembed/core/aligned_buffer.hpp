@@ -1,0 +1,140 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace reasonembed::inline REASONEMBED_ABI {
+
+/// Alignment of every buffer: one cache line, and one AVX-512 register.
+inline constexpr std::size_t kAlignment = 64;
+
+/// @return  rows * cols
+/// @throws  ShapeError if an extent is negative or the product does not fit an Index
+inline Index checked_size(std::string_view where, Index rows, Index cols) {
+  Index size = 0;
+  if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &size)) {
+    throw ShapeError::invalid(where,
+                              "shape",
+                              "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")",
+                              "extents of at least 0 with a representable product");
+  }
+  return size;
+}
+
+/// A fixed number of trivially copyable elements, zeroed, aligned to kAlignment (to 2 MB from 4 MB on, with huge pages
+/// requested: page faults alone cost PyTorch half its bf16 speed on small models, see docs/performance.md).
+///
+/// Move-only; a moved-from buffer is empty.
+template <class T>
+class AlignedBuffer {
+  static_assert(std::is_trivially_copyable_v<T>, "reasonembed::AlignedBuffer: T must be trivially copyable");
+  static_assert(alignof(T) <= kAlignment, "reasonembed::AlignedBuffer: T must not need more than kAlignment");
+
+ public:
+  AlignedBuffer() = default;
+  /// @throws  std::bad_array_new_length if size is negative or absurd; std::bad_alloc if the memory can't be had
+  explicit AlignedBuffer(Index size) : data_(allocate(size)), size_(size) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    AlignedBuffer(std::move(other)).swap(*this);
+    return *this;
+  }
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+  ~AlignedBuffer() { std::free(data_); }
+
+  void swap(AlignedBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+  [[nodiscard]] T* data() { return data_; }
+  [[nodiscard]] const T* data() const { return data_; }
+  [[nodiscard]] Index size() const { return size_; }
+  [[nodiscard]] std::span<T> span() { return {data_, static_cast<std::size_t>(size_)}; }
+  [[nodiscard]] std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
+
+ private:
+  static T* allocate(Index size) {
+    if (size == 0) {
+      return nullptr;
+    }
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    const auto count = static_cast<std::size_t>(size);
+    if (size < 0 || count > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(T)) {
+      throw std::bad_array_new_length();
+    }
+    const std::size_t bytes = count * sizeof(T);
+    const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* memory = std::aligned_alloc(alignment, rounded);
+    if (memory == nullptr) {
+      throw std::bad_alloc();
+    }
+#if defined(__linux__)
+    if (alignment == kHugePage) {
+      (void)madvise(memory, rounded, MADV_HUGEPAGE);  // advice: without huge pages the buffer is only slower
+    }
+#endif
+    __builtin_memset(memory, 0, rounded);
+    return static_cast<T*>(memory);
+  }
+
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+/// An owning row-major (rows, cols) matrix, zeroed, whose first element is aligned to kAlignment; the smallest thing a
+/// caller can hold results in.
+///
+/// Move-only; a moved-from matrix is (0, 0).
+template <class T>
+class Matrix {
+ public:
+  Matrix() = default;
+  /// @throws  ShapeError if an extent is negative or the size is not representable
+  Matrix(Index rows, Index cols) : buffer_(checked_size("Matrix", rows, cols)), rows_(rows), cols_(cols) {}
+  Matrix(Matrix&& other) noexcept
+      : buffer_(std::move(other.buffer_)), rows_(std::exchange(other.rows_, 0)), cols_(std::exchange(other.cols_, 0)) {}
+  Matrix& operator=(Matrix&& other) noexcept {
+    Matrix moved(std::move(other));
+    buffer_.swap(moved.buffer_);
+    std::swap(rows_, moved.rows_);
+    std::swap(cols_, moved.cols_);
+    return *this;
+  }
+  Matrix(const Matrix&) = delete;
+  Matrix& operator=(const Matrix&) = delete;
+  ~Matrix() = default;
+
+  [[nodiscard]] Index rows() const { return rows_; }
+  [[nodiscard]] Index cols() const { return cols_; }
+  [[nodiscard]] MatrixView<T> view() { return {buffer_.data(), rows_, cols_}; }
+  [[nodiscard]] MatrixView<const T> view() const { return {buffer_.data(), rows_, cols_}; }
+  [[nodiscard]] std::span<T> row(Index index) { return view().row(index); }
+  [[nodiscard]] std::span<const T> row(Index index) const { return view().row(index); }
+  [[nodiscard]] T& operator()(Index row, Index col) { return view()(row, col); }
+  [[nodiscard]] const T& operator()(Index row, Index col) const { return view()(row, col); }
+  [[nodiscard]] std::span<T> flat() { return buffer_.span(); }
+  [[nodiscard]] std::span<const T> flat() const { return buffer_.span(); }
+
+ private:
+  AlignedBuffer<T> buffer_;
+  Index rows_ = 0;
+  Index cols_ = 0;
+};
+
+}  // namespace reasonembed
