@@ -99,6 +99,7 @@ class JsonFields {
   /// @param where  what errors call the object: a path, or file:line
   /// @throws       DataError if `value` is no object
   JsonFields(const Json& value, std::string where) : JsonFields(value, std::move(where), "") {}
+  JsonFields(Json&& value, std::string where) = delete;  // would outlive what it looks at
 
   [[nodiscard]] const Json& json() const { return *object_; }
   [[nodiscard]] const std::string& where() const { return where_; }
@@ -149,6 +150,21 @@ class JsonFields {
   [[nodiscard]] std::optional<std::vector<std::string>> find_strings(std::string_view name) const {
     const Json* value = find(name);
     return value == nullptr ? std::nullopt : std::optional(strings_of(name, *value));
+  }
+  /// An array of integers, each in [least, most].
+  [[nodiscard]] std::vector<std::int64_t> get_ints(std::string_view name,
+                                                   std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                                                   std::int64_t most = std::numeric_limits<std::int64_t>::max()) const {
+    const Json& value = get(name, "an array of integers");
+    if (!value.is_array()) {
+      refuse(name, value, "an array of integers");
+    }
+    std::vector<std::int64_t> ints;
+    ints.reserve(value.size());
+    for (const Json& element : value) {
+      ints.push_back(int_of(std::string(name) + "[" + std::to_string(ints.size()) + "]", element, least, most));
+    }
+    return ints;
   }
   [[nodiscard]] const Json& get_array(std::string_view name) const {
     const Json& value = get(name, "an array");
