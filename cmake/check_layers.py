@@ -46,28 +46,22 @@ def without_comments(text):
 def long_functions(text):
     """Yields (first line, length) of each function whose body has more than MAX_FUNCTION_LINES lines."""
     text = re.sub(r'^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', lambda m: '\n' * m[0].count('\n'), without_comments(text), flags=re.M)
-    scopes, head, line, parentheses = [], '', 1, 0
-    for character in text:
+    scopes, head, line, depth = [], '', 1, 0  # depth: of parentheses and brackets within the innermost brace
+    for position, character in enumerate(text):
         line += character == '\n'
-        if character in '([':
-            parentheses += 1
-        elif character in ')]':
-            parentheses -= 1
+        depth += (character in '([') - (character in ')]')
         if character == '{':
-            inside = any(kind != 'type' for kind, _, _ in scopes)
-            if parentheses > 0 or inside:
-                kind = 'block'
-            else:
-                kind = kind_of(head)
-            scopes.append((kind, line, parentheses))
-            head, parentheses = '', 0
+            nested = depth > 0 or any(kind != 'type' for kind, *_ in scopes)
+            scopes.append(('block' if nested else kind_of(head), line, depth, head))
+            head, depth = '', 0
         elif character == '}' and scopes:
-            kind, first, parentheses = scopes.pop()
-            length = line - first + 1
-            if kind == 'function' and length > MAX_FUNCTION_LINES:
-                yield first, length
-            head = '' if parentheses == 0 else head
-        elif character == ';' and parentheses == 0:
+            kind, first, depth, opened_by = scopes.pop()
+            if kind == 'function' and line - first + 1 > MAX_FUNCTION_LINES:
+                yield first, line - first + 1
+            # A brace among parameters or in a list of member initialisers does not end the declaration.
+            member = kind == 'function' and re.match(r'\s*[,{]', text[position + 1:position + 200])
+            head = opened_by + ' ' if depth > 0 or member else ''
+        elif character == ';' and depth == 0:
             head = ''
         else:
             head += character

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Builds and runs the tests. usage: bash cmake/test.sh [quick|full]
+#
+# quick (the default): every test under g++, and the unit tests under the address and undefined-behaviour sanitizers.
+# full: also clang, the release build, the thread sanitizer, the fuzzers, clang-tidy and the layout of the code.
+# Tests on data outside the repository look for it in the directory REASONEMBED_DATA and say when they skip.
+set -euo pipefail
+
+mode=${1:-quick}
+case "$mode" in
+  quick) packages=test ;;
+  full) packages=full ;;
+  *)
+    echo "usage: bash cmake/test.sh [quick|full]" >&2
+    exit 2
+    ;;
+esac
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=cmake/packages.sh
+source cmake/packages.sh
+# shellcheck source=cmake/build.sh
+source cmake/build.sh
+
+summary=()
+step=""
+finish() {
+  local status=$?
+  echo
+  echo "== summary (${mode}) =="
+  if [ ${#summary[@]} -gt 0 ]; then
+    printf '%s\n' "${summary[@]}"
+  fi
+  if [ "$status" -ne 0 ]; then
+    echo "FAILED: ${step:-installation}"
+  else
+    echo "everything passed"
+  fi
+}
+trap finish EXIT
+
+# run_step NAME COMMAND...: stops the script if the command fails, and keeps the time it took.
+run_step() {
+  step=$1
+  shift
+  echo
+  echo "== ${step} =="
+  local begin=$SECONDS
+  "$@"
+  summary+=("passed: ${step} ($((SECONDS - begin)) s)")
+}
+
+# run_tests PRESET [ctest option...]: prints failing tests in full, skipped parts, and the closing lines of ctest.
+run_tests() {
+  local preset=$1
+  shift
+  local log=build/$preset/tests.log status=0
+  ctest --preset "$preset" --parallel "$(nproc)" "$@" >"$log" 2>&1 || status=$?
+  if [ "$status" -ne 0 ]; then
+    cat "$log"
+  fi
+  grep -ho 'SKIPPED: .*' "build/$preset/Testing/Temporary/LastTest.log" | sort | uniq -c | sed 's/^ */  /' || true
+  tail -n +"$(grep -n 'tests passed' "$log" | tail -n 1 | cut -d: -f1)" "$log" | grep -v '^$' || true
+  return "$status"
+}
+
+check_format() {
+  local files
+  mapfile -t files < <(git ls-files -co --exclude-standard -- '*.hpp' '*.cpp' '*.cuh' '*.cu')
+  clang-format-19 --dry-run --Werror "${files[@]}"
+}
+
+reasonembed_packages "$packages"
+python3 cmake/fetch_minilm.py ||
+  echo "The pretrained weights could not be had (see above); the tests that need them say that they skip."
+
+run_step "dev: build" reasonembed_build dev
+run_step "dev: tests" run_tests dev
+run_step "asan: build" reasonembed_build asan
+run_step "asan: unit tests" run_tests asan
+if [ "$mode" = full ]; then
+  run_step "format" check_format
+  run_step "clang: build" reasonembed_build clang
+  run_step "clang: tests" run_tests clang
+  run_step "release: build" reasonembed_build release
+  run_step "release: tests" run_tests release
+  run_step "tsan: build" reasonembed_build tsan
+  run_step "tsan: unit tests" run_tests tsan
+  run_step "fuzz: build" reasonembed_build fuzz
+  run_step "fuzz: runs" run_tests fuzz
+  run_step "tidy" reasonembed_build tidy
+fi
