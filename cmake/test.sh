@@ -50,17 +50,17 @@ run_step() {
   summary+=("passed: ${step} ($((SECONDS - begin)) s)")
 }
 
-# run_tests PRESET [ctest option...]: prints failing tests in full, skipped parts, and the closing lines of ctest.
+# run_tests PRESET: prints what was skipped and the closing lines of ctest; all of its output if a test fails.
 run_tests() {
   local preset=$1
-  shift
   local log=build/$preset/tests.log status=0
-  ctest --preset "$preset" --parallel "$(nproc)" "$@" >"$log" 2>&1 || status=$?
+  ctest --preset "$preset" --parallel "$(nproc)" >"$log" 2>&1 || status=$?
+  grep -ho 'SKIPPED: .*' "build/$preset/Testing/Temporary/LastTest.log" | sort | uniq -c || true
   if [ "$status" -ne 0 ]; then
     cat "$log"
+  else
+    sed -n '/tests passed,/,$p' "$log" | grep -v '^$'
   fi
-  grep -ho 'SKIPPED: .*' "build/$preset/Testing/Temporary/LastTest.log" | sort | uniq -c | sed 's/^ */  /' || true
-  tail -n +"$(grep -n 'tests passed' "$log" | tail -n 1 | cut -d: -f1)" "$log" | grep -v '^$' || true
   return "$status"
 }
 

@@ -26,13 +26,13 @@ concept CommunicatorFor = requires(C& c, std::span<const T> in, std::span<T> out
 /// `std::span<T> out`, `int root` in [0, size()):
 ///
 /// | expression               | result | shapes       | meaning |
-/// |--------------------------|--------|--------------|----------------------------------------------------------------|
-/// | `k.rank()`               | int    |              | this process, in [0, size()) | | `k.size()`               | int
-/// |              | processes in the group, >= 1                                   | | `c.barrier()`            | void
-/// |              | returns when all have called it                                | | `c.all_gather(in, out)`  | void
-/// | out (size n) | out[r n + i] = in[i] of rank r; n is the same everywhere       | | `c.all_reduce_sum(out)`  | void
-/// | out (n)      | out[i] = ((x_0[i] + x_1[i]) + x_2[i]) + ...                    | | `c.broadcast(out, root)` | void
-/// | out (n)      | out becomes that of rank `root`                                |
+/// |--------------------------|--------|--------------|---------|
+/// | `k.rank()`               | int    |              | this process, in [0, size()) |
+/// | `k.size()`               | int    |              | processes in the group, >= 1 |
+/// | `c.barrier()`            | void   |              | returns when all have called it |
+/// | `c.all_gather(in, out)`  | void   | out (size n) | out[r n + i] = in[i] of rank r; n is the same everywhere |
+/// | `c.all_reduce_sum(out)`  | void   | out (n)      | out[i] = ((x_0[i] + x_1[i]) + x_2[i]) + ... |
+/// | `c.broadcast(out, root)` | void   | out (n)      | out becomes that of rank `root` |
 ///
 /// Semantics: a sum has ONE order, by ascending rank, so all ranks get the same bits and a run repeats bit for bit.
 /// Operations are blocking. Spans of one call must not overlap. A wrong extent throws ShapeError and a root outside of
