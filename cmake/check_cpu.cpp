@@ -1,5 +1,5 @@
-// Linked into this project's own programs when REASONEMBED_NATIVE raised their instruction-set level: one clear sentence
-// instead of an illegal instruction when such a program is moved to an older machine.
+// Linked into this project's own programs when REASONEMBED_NATIVE raised their instruction-set level: one clear
+// sentence instead of an illegal instruction when such a program is moved to an older machine.
 #include <cstdio>
 #include <cstdlib>
 
@@ -14,8 +14,10 @@ namespace {
           __builtin_cpu_supports("avx512vl");
 #endif
   if (!known) {
-    std::fprintf(stderr, "this program is built for x86-64-v%d, which this processor is not; configure with %s\n",
-                 X86_64_LEVEL, "-DREASONEMBED_NATIVE=OFF");
+    std::fprintf(stderr,
+                 "this program is built for x86-64-v%d, which this processor is not; configure with %s\n",
+                 X86_64_LEVEL,
+                 "-DREASONEMBED_NATIVE=OFF");
     std::_Exit(1);
   }
 }
