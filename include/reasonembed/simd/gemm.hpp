@@ -1,0 +1,277 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/cpu_features.hpp>
+#include <reasonembed/simd/epilogue.hpp>
+#include <reasonembed/simd/gemm_kernel.hpp>
+#include <reasonembed/simd/packed_matrix.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd {
+
+/// How an operand enters a product.
+enum class Op : bool { kNone, kTranspose };
+
+/// What happens to the old values of the result.
+enum class Store : bool { kOverwrite, kAccumulate };
+
+namespace detail {
+
+/// Packed lines of b for one block of the depth: panel p begins at data + p * panel_stride.
+template <class T>
+struct PanelBlock {
+  const T* data = nullptr;
+  Index panel_stride = 0;
+  Index depth = 0;
+};
+
+/// One tile of c, at the edges of c through a buffer: the kernel always works on whole tiles, and an element takes the
+/// same steps in the middle as at an edge.
+template <class T>
+void multiply_tile(const GemmKernel<T>& kernel, Index depth, const T* a, const T* b, MatrixView<T> c, bool accumulate) {
+  if (c.rows() == kernel.rows && c.cols() == kernel.cols) {
+    kernel.multiply(depth, a, b, c.data(), c.stride(), accumulate);
+    return;
+  }
+  alignas(kAlignment) T tile[kLargestTile];
+  kernel.multiply(depth, a, b, tile, kernel.cols, false);
+  for (Index i = 0; i < c.rows(); ++i) {
+    T* row = c.data() + i * c.stride();
+    const T* sums = tile + i * kernel.cols;
+    if (accumulate) {
+      for (Index j = 0; j < c.cols(); ++j) {
+        row[j] += sums[j];
+      }
+    } else {
+      std::copy_n(sums, c.cols(), row);
+    }
+  }
+}
+
+/// A product without b: what stays the same over the blocks of b.
+template <class T, class E>
+struct Product {
+  const GemmKernel<T>& kernel;
+  Op op_a;
+  MatrixView<const T> a;
+  MatrixView<T> c;  // (M, N)
+  Store store;
+  const E& epilogue;
+  Index depth;  // K
+};
+
+template <class T>
+void pack_a(
+    const GemmKernel<T>& kernel, Op op, MatrixView<const T> a, Index row, Index rows, Index k, Index depth, T* out) {
+  for (Index i = row; i < row + rows; i += kernel.rows, out += kernel.rows * depth) {
+    const Index lines = std::min(kernel.rows, row + rows - i);
+    if (op == Op::kNone) {
+      kernel.pack_a_transposed(a.data() + i * a.stride() + k, a.stride(), lines, depth, out);
+    } else {
+      kernel.pack_a_copied(a.data() + k * a.stride() + i, a.stride(), lines, depth, out);
+    }
+  }
+}
+
+template <class T>
+void pack_b(
+    const GemmKernel<T>& kernel, Op op, MatrixView<const T> b, Index col, Index cols, Index k, Index depth, T* out) {
+  for (Index j = col; j < col + cols; j += kernel.cols, out += kernel.cols * depth) {
+    const Index lines = std::min(kernel.cols, col + cols - j);
+    if (op == Op::kTranspose) {
+      kernel.pack_b_transposed(b.data() + j * b.stride() + k, b.stride(), lines, depth, out);
+    } else {
+      kernel.pack_b_copied(b.data() + k * b.stride() + j, b.stride(), lines, depth, out);
+    }
+  }
+}
+
+/// The tiles of one block: a panel of b stays in the cache while the panels of a pass by.
+///
+/// @param a    packed rows [row, row + rows) of op(a), elements [k, k + b.depth) of the sums
+/// @param col  column of c with which b begins
+template <class T, class E>
+void multiply_panels(
+    const Product<T, E>& p, const T* a, Index row, Index rows, PanelBlock<T> b, Index col, Index cols, Index k) {
+  const GemmKernel<T>& kernel = p.kernel;
+  const bool accumulate = p.store == Store::kAccumulate || k > 0;
+  const bool finished = k + b.depth == p.depth;
+  for (Index j = 0; j < cols; j += kernel.cols) {
+    const T* b_panel = b.data + j / kernel.cols * b.panel_stride;
+    const MatrixView<T> columns = p.c.col_block(col + j, std::min(kernel.cols, cols - j));
+    for (Index i = 0; i < rows; i += kernel.rows) {
+      const MatrixView<T> tile = columns.row_block(row + i, std::min(kernel.rows, rows - i));
+      multiply_tile(kernel, b.depth, a + i * b.depth, b_panel, tile, accumulate);
+      if (!std::same_as<E, NoEpilogue> && finished) {
+        for (Index line = 0; line < tile.rows(); ++line) {
+          p.epilogue(row + i + line, col + j, tile.row(line));
+        }
+      }
+    }
+  }
+}
+
+/// @return  rows of a packed at once: 256 KB, which share the second-level cache with a panel of b
+template <class T>
+[[nodiscard]] Index row_block(const GemmKernel<T>& kernel, Index rows, Index depth) {
+  constexpr Index kElements = (Index{256} << 10) / static_cast<Index>(sizeof(T));
+  const Index whole_tiles = (rows + kernel.rows - 1) / kernel.rows;
+  return std::clamp(kElements / (depth * kernel.rows), Index{1}, whole_tiles) * kernel.rows;
+}
+
+/// @return  columns of b packed at once: 2 MB, which share the last-level cache with what other threads do
+template <class T>
+[[nodiscard]] Index column_block(const GemmKernel<T>& kernel, Index cols, Index depth) {
+  constexpr Index kElements = (Index{2} << 20) / static_cast<Index>(sizeof(T));
+  const Index whole_tiles = (cols + kernel.cols - 1) / kernel.cols;
+  return std::clamp(kElements / (depth * kernel.cols), Index{1}, whole_tiles) * kernel.cols;
+}
+
+/// All rows of c times one block of b.
+///
+/// @param a_panels  room for (row_block, b.depth)
+template <class T, class E>
+void multiply_rows(const Product<T, E>& p, T* a_panels, Index block, PanelBlock<T> b, Index col, Index cols, Index k) {
+  for (Index row = 0; row < p.c.rows(); row += block) {
+    const Index rows = std::min(block, p.c.rows() - row);
+    pack_a(p.kernel, p.op_a, p.a, row, rows, k, b.depth, a_panels);
+    multiply_panels(p, a_panels, row, rows, b, col, cols, k);
+  }
+}
+
+/// The product of K == 0: empty sums.
+template <class T, class E>
+void finish_empty_sums(MatrixView<T> c, Store store, const E& epilogue) {
+  for (Index row = 0; row < c.rows(); ++row) {
+    const std::span<T> line = c.row(row);
+    if (store == Store::kOverwrite) {
+      std::fill(line.begin(), line.end(), T{});
+    }
+    epilogue(row, Index{0}, line);
+  }
+}
+
+template <class E>
+void check_epilogue(const E& epilogue, Index rows, Index cols) {
+  if constexpr (requires { epilogue.check(rows, cols); }) {
+    epilogue.check(rows, cols);
+  }
+}
+
+}  // namespace detail
+
+/// The product with a packed weight, the linear layer: finishes every element with an epilogue.
+///
+///   c_mn = e(sum_k a_mk * weight_nk), or c_mn = e(c_mn + sum_k a_mk * weight_nk)
+///
+/// Every sum is one chain of fma in the order of k, cut into blocks whose length depends on K alone: the bits of a row
+/// of c depend neither on M, nor on where the row stands, nor on strides or alignment, nor on the thread. They equal
+/// those of the product below with Op::kNone, Op::kTranspose at the same level.
+///
+/// @tparam E       models Epilogue<T>
+/// @param  a       (M, K)
+/// @param  b       weight (N, K), packed; its level chooses the kernel
+/// @param  c       (M, N)
+/// @param  store   overwrite c or add to it
+/// @param  scratch for packed rows of a, rewound before the return; one arena a thread
+/// @throws ShapeError before any work if the shapes do not fit, or from the epilogue's check
+/// @pre    c overlaps neither a nor b
+/// @note   2 M N K operations in the calling thread: share rows among threads by row_block. No allocation once the
+///         arena has its size (256 KB). K == 0 means sums of zero; NaN and infinity propagate as in the plain sum.
+template <class T, class E = NoEpilogue>
+  requires Epilogue<E, T>
+void gemm(std::type_identity_t<MatrixView<const T>> a,
+          PackedView<T> b,
+          std::type_identity_t<MatrixView<T>> c,
+          Store store,
+          Arena& scratch,
+          const E& epilogue = {}) {
+  require_extent("simd::gemm", "a.cols()", a.cols(), b.k());
+  require_extent("simd::gemm", "c.rows()", c.rows(), a.rows());
+  require_extent("simd::gemm", "c.cols()", c.cols(), b.n());
+  detail::check_epilogue(epilogue, c.rows(), c.cols());
+  if (c.empty()) {
+    return;
+  }
+  if (b.k() == 0) {
+    detail::finish_empty_sums(c, store, epilogue);
+    return;
+  }
+  const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(b.level());
+  const detail::Product<T, E> product{kernel, Op::kNone, a, c, store, epilogue, b.k()};
+  const Index depth_block = detail::depth_block<T>(b.k());
+  const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
+  const ArenaScope scope(scratch);
+  T* a_panels = scratch.allocate<T>(row_block * depth_block).data();
+  for (Index k = 0; k < b.k(); k += depth_block) {
+    const detail::PanelBlock<T> panels{
+        b.data() + k * kernel.cols, b.k() * kernel.cols, std::min(depth_block, b.k() - k)};
+    detail::multiply_rows(product, a_panels, row_block, panels, Index{0}, c.cols(), k);
+  }
+}
+
+/// The product of two matrices packed on the fly, in the forms that training needs.
+///
+///   c = op_a(a) op_b(b), or c += op_a(a) op_b(b)
+///
+/// @param  a       (M, K), or (K, M) with Op::kTranspose
+/// @param  b       (K, N), or (N, K) with Op::kTranspose
+/// @param  c       (M, N)
+/// @param  store   overwrite c or add to it
+/// @param  scratch for packed operands, rewound before the return; one arena a thread
+/// @param  level   whose kernels to use
+/// @throws ShapeError before any work if the shapes do not fit; ConfigError if the processor lacks `level`
+/// @pre    c overlaps neither a nor b
+/// @note   time, order of the sums and edge cases as above; the arena needs up to 2.3 MB
+template <class T>
+void gemm(Op op_a,
+          std::type_identity_t<MatrixView<const T>> a,
+          Op op_b,
+          std::type_identity_t<MatrixView<const T>> b,
+          MatrixView<T> c,
+          Store store,
+          Arena& scratch,
+          Level level = best_level()) {
+  static_assert(std::same_as<T, float> || std::same_as<T, double>,
+                "reasonembed::simd::gemm: T must be float or double");
+  const bool a_none = op_a == Op::kNone;
+  const bool b_none = op_b == Op::kNone;
+  const Index depth = b_none ? b.rows() : b.cols();
+  require_extent("simd::gemm", a_none ? "a.cols()" : "a.rows()", a_none ? a.cols() : a.rows(), depth);
+  require_extent("simd::gemm", "c.rows()", c.rows(), a_none ? a.rows() : a.cols());
+  require_extent("simd::gemm", "c.cols()", c.cols(), b_none ? b.cols() : b.rows());
+  require_level("simd::gemm", level);
+  if (c.empty()) {
+    return;
+  }
+  const NoEpilogue none;
+  if (depth == 0) {
+    detail::finish_empty_sums(c, store, none);
+    return;
+  }
+  const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
+  const detail::Product<T, NoEpilogue> product{kernel, op_a, a, c, store, none, depth};
+  const Index depth_block = detail::depth_block<T>(depth);
+  const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
+  const Index column_block = detail::column_block(kernel, c.cols(), depth_block);
+  const ArenaScope scope(scratch);
+  T* a_panels = scratch.allocate<T>(row_block * depth_block).data();
+  T* b_panels = scratch.allocate<T>(column_block * depth_block).data();
+  for (Index col = 0; col < c.cols(); col += column_block) {
+    const Index cols = std::min(column_block, c.cols() - col);
+    for (Index k = 0; k < depth; k += depth_block) {
+      const Index in_block = std::min(depth_block, depth - k);
+      detail::pack_b(kernel, op_b, b, col, cols, k, in_block, b_panels);
+      const detail::PanelBlock<T> panels{b_panels, in_block * kernel.cols, in_block};
+      detail::multiply_rows(product, a_panels, row_block, panels, col, cols, k);
+    }
+  }
+}
+
+}  // namespace reasonembed::simd

@@ -1,0 +1,95 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/view.hpp>
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
+
+/// The 256-bit operations of the micro-kernel for one element type.
+template <class T>
+struct Avx2Lanes;
+
+template <>
+struct Avx2Lanes<float> {
+  using Register = __m256;
+  static constexpr Index kCount = 8;
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register zero() { return _mm256_setzero_ps(); }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register load(const float* p) {
+    return _mm256_load_ps(p);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register broadcast(const float* p) {
+    return _mm256_broadcast_ss(p);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register fma(Register a, Register b, Register c) {
+    return _mm256_fmadd_ps(a, b, c);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline void store(float* p, Register x, bool accumulate) {
+    _mm256_storeu_ps(p, accumulate ? _mm256_add_ps(_mm256_loadu_ps(p), x) : x);
+  }
+};
+
+template <>
+struct Avx2Lanes<double> {
+  using Register = __m256d;
+  static constexpr Index kCount = 4;
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register zero() { return _mm256_setzero_pd(); }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register load(const double* p) {
+    return _mm256_load_pd(p);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register broadcast(const double* p) {
+    return _mm256_broadcast_sd(p);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register fma(Register a, Register b, Register c) {
+    return _mm256_fmadd_pd(a, b, c);
+  }
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline void store(double* p, Register x, bool accumulate) {
+    _mm256_storeu_pd(p, accumulate ? _mm256_add_pd(_mm256_loadu_pd(p), x) : x);
+  }
+};
+
+/// The AVX2 micro-kernel: 4 rows of 3 registers. 12 accumulators, 3 registers of b and one of a fill the file of 16;
+/// each step of k does 12 fma for 7 loads (6 rows of 2 registers would need 8).
+template <class T>
+struct Avx2Kernel {
+  using Lanes = Avx2Lanes<T>;
+  static constexpr Index kRows = 4;
+  static constexpr Index kCols = 3 * Lanes::kCount;
+
+  /// As PortableKernel::multiply; b is aligned to 32 bytes.
+  [[gnu::target("avx2,fma")]] static void multiply(
+      Index depth, const T* a, const T* b, T* c, Index stride, bool accumulate) {
+    typename Lanes::Register sum[kRows][3];
+#pragma GCC unroll 4
+    for (Index i = 0; i < kRows; ++i) {
+      __builtin_prefetch(c + i * stride, 1, 3);
+      __builtin_prefetch(c + i * stride + kCols - 1, 1, 3);
+#pragma GCC unroll 3
+      for (Index j = 0; j < 3; ++j) {
+        sum[i][j] = Lanes::zero();
+      }
+    }
+    for (Index k = 0; k < depth; ++k, a += kRows, b += kCols) {
+      const typename Lanes::Register b0 = Lanes::load(b);
+      const typename Lanes::Register b1 = Lanes::load(b + Lanes::kCount);
+      const typename Lanes::Register b2 = Lanes::load(b + 2 * Lanes::kCount);
+#pragma GCC unroll 4
+      for (Index i = 0; i < kRows; ++i) {
+        const typename Lanes::Register value = Lanes::broadcast(a + i);
+        sum[i][0] = Lanes::fma(value, b0, sum[i][0]);
+        sum[i][1] = Lanes::fma(value, b1, sum[i][1]);
+        sum[i][2] = Lanes::fma(value, b2, sum[i][2]);
+      }
+    }
+#pragma GCC unroll 4
+    for (Index i = 0; i < kRows; ++i) {
+#pragma GCC unroll 3
+      for (Index j = 0; j < 3; ++j) {
+        Lanes::store(c + i * stride + j * Lanes::kCount, sum[i][j], accumulate);
+      }
+    }
+  }
+};
+
+}  // namespace reasonembed::simd::detail
+#endif

@@ -1,0 +1,94 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/view.hpp>
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
+
+/// The 512-bit operations of the micro-kernel for one element type.
+template <class T>
+struct Avx512Lanes;
+
+template <>
+struct Avx512Lanes<float> {
+  using Register = __m512;
+  static constexpr Index kCount = 16;
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register zero() { return _mm512_setzero_ps(); }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register load(const float* p) {
+    return _mm512_load_ps(p);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register broadcast(const float* p) {
+    return _mm512_set1_ps(*p);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register fma(Register a, Register b, Register c) {
+    return _mm512_fmadd_ps(a, b, c);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline void store(float* p, Register x, bool accumulate) {
+    _mm512_storeu_ps(p, accumulate ? _mm512_add_ps(_mm512_loadu_ps(p), x) : x);
+  }
+};
+
+template <>
+struct Avx512Lanes<double> {
+  using Register = __m512d;
+  static constexpr Index kCount = 8;
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register zero() { return _mm512_setzero_pd(); }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register load(const double* p) {
+    return _mm512_load_pd(p);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register broadcast(const double* p) {
+    return _mm512_set1_pd(*p);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register fma(Register a, Register b, Register c) {
+    return _mm512_fmadd_pd(a, b, c);
+  }
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline void store(double* p, Register x, bool accumulate) {
+    _mm512_storeu_pd(p, accumulate ? _mm512_add_pd(_mm512_loadu_pd(p), x) : x);
+  }
+};
+
+/// The AVX-512 micro-kernel: 8 rows of 3 registers, 24 of the 32 registers accumulate.
+template <class T>
+struct Avx512Kernel {
+  using Lanes = Avx512Lanes<T>;
+  static constexpr Index kRows = 8;
+  static constexpr Index kCols = 3 * Lanes::kCount;
+
+  /// As PortableKernel::multiply; b is aligned to 64 bytes. The tile of c is prefetched first: it arrives while the
+  /// sums are formed.
+  [[gnu::target("avx512f")]] static void multiply(
+      Index depth, const T* a, const T* b, T* c, Index stride, bool accumulate) {
+    typename Lanes::Register sum[kRows][3];
+#pragma GCC unroll 8
+    for (Index i = 0; i < kRows; ++i) {
+#pragma GCC unroll 3
+      for (Index j = 0; j < 3; ++j) {
+        __builtin_prefetch(c + i * stride + j * Lanes::kCount, 1, 3);
+        sum[i][j] = Lanes::zero();
+      }
+    }
+    for (Index k = 0; k < depth; ++k, a += kRows, b += kCols) {
+      const typename Lanes::Register b0 = Lanes::load(b);
+      const typename Lanes::Register b1 = Lanes::load(b + Lanes::kCount);
+      const typename Lanes::Register b2 = Lanes::load(b + 2 * Lanes::kCount);
+#pragma GCC unroll 8
+      for (Index i = 0; i < kRows; ++i) {
+        const typename Lanes::Register value = Lanes::broadcast(a + i);
+        sum[i][0] = Lanes::fma(value, b0, sum[i][0]);
+        sum[i][1] = Lanes::fma(value, b1, sum[i][1]);
+        sum[i][2] = Lanes::fma(value, b2, sum[i][2]);
+      }
+    }
+#pragma GCC unroll 8
+    for (Index i = 0; i < kRows; ++i) {
+#pragma GCC unroll 3
+      for (Index j = 0; j < 3; ++j) {
+        Lanes::store(c + i * stride + j * Lanes::kCount, sum[i][j], accumulate);
+      }
+    }
+  }
+};
+
+}  // namespace reasonembed::simd::detail
+#endif

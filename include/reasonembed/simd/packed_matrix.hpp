@@ -1,0 +1,149 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
+#include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/cpu_features.hpp>
+#include <reasonembed/simd/gemm_kernel.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd {
+
+/// A weight (N, K) that somebody else packed and owns: panels of columns of its transpose, zero-padded to whole panels,
+/// in the order in which the kernels of one level read them.
+template <class T>
+class PackedView {
+  static_assert(std::same_as<T, float> || std::same_as<T, double>,
+                "reasonembed::simd::PackedView: T must be float or double");
+
+ public:
+  PackedView() = default;
+  /// @param data  (ceil(n / cols), k, cols) panels for the kernel of `level`, aligned to kAlignment
+  PackedView(const T* data, Index n, Index k, Level level) : data_(data), n_(n), k_(k), level_(level) {}
+
+  /// @return  rows of the weight: outputs
+  [[nodiscard]] Index n() const { return n_; }
+  /// @return  columns of the weight: inputs
+  [[nodiscard]] Index k() const { return k_; }
+  [[nodiscard]] Level level() const { return level_; }
+  [[nodiscard]] const T* data() const { return data_; }
+
+ private:
+  const T* data_ = nullptr;
+  Index n_ = 0;
+  Index k_ = 0;
+  Level level_ = Level::kPortable;
+};
+
+namespace detail {
+
+/// @return  elements of a packed (n, k) weight
+/// @throws  ShapeError if that is not representable
+template <class T>
+[[nodiscard]] Index packed_size(Index n, Index k, Level level) {
+  const Index cols = gemm_kernel<T>(level).cols;
+  const Index panels = n / cols + (n % cols != 0 ? 1 : 0);
+  return checked_size("simd::pack", checked_size("simd::pack", panels, cols), k);
+}
+
+/// @param out  packed_size elements
+template <class T>
+void pack_weight(MatrixView<const T> weight, Level level, T* out) {
+  const GemmKernel<T>& kernel = gemm_kernel<T>(level);
+  for (Index n = 0; n < weight.rows(); n += kernel.cols, out += kernel.cols * weight.cols()) {
+    const Index lines = std::min(kernel.cols, weight.rows() - n);
+    kernel.pack_b_transposed(weight.data() + n * weight.stride(), weight.stride(), lines, weight.cols(), out);
+  }
+}
+
+}  // namespace detail
+
+/// Packs a weight for `gemm` into an arena.
+///
+/// @param weight  (N, K)
+/// @param arena   owns the result, which lives until the arena is rewound below it
+/// @param level   whose kernels shall read it
+/// @return  N outputs, K inputs
+/// @throws  ConfigError if the processor lacks `level`; ShapeError if the padded size is not representable
+/// @note    O(N K) time
+template <class T>
+[[nodiscard]] PackedView<T> pack(MatrixView<const T> weight, Arena& arena, Level level = best_level()) {
+  require_level("simd::pack", level);
+  T* data = arena.allocate<T>(detail::packed_size<T>(weight.rows(), weight.cols(), level)).data();
+  detail::pack_weight(weight, level, data);
+  return {data, weight.rows(), weight.cols(), level};
+}
+
+/// As above, for a view through which one may write.
+template <class T>
+  requires(!std::is_const_v<T>)
+[[nodiscard]] PackedView<T> pack(MatrixView<T> weight, Arena& arena, Level level = best_level()) {
+  return pack(MatrixView<const T>(weight), arena, level);
+}
+
+/// A packed weight that owns its memory: packed once at load, or after every change of the weight while training.
+///
+/// Move-only; a moved-from weight is (0, 0).
+template <class T>
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  /// @param weight  (N, K)
+  /// @throws ConfigError if the processor lacks `level`; ShapeError if the padded size is not representable
+  explicit PackedMatrix(MatrixView<const T> weight, Level level = best_level())
+      : buffer_(checked_packed_size(weight, level)), n_(weight.rows()), k_(weight.cols()), level_(level) {
+    detail::pack_weight(weight, level, buffer_.data());
+  }
+  PackedMatrix(PackedMatrix&& other) noexcept { swap(other); }
+  PackedMatrix& operator=(PackedMatrix&& other) noexcept {
+    PackedMatrix moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  PackedMatrix(const PackedMatrix&) = delete;
+  PackedMatrix& operator=(const PackedMatrix&) = delete;
+  ~PackedMatrix() = default;
+
+  void swap(PackedMatrix& other) noexcept {
+    buffer_.swap(other.buffer_);
+    std::swap(n_, other.n_);
+    std::swap(k_, other.k_);
+    std::swap(level_, other.level_);
+  }
+
+  /// Packs other values of the same shape in place; views stay valid.
+  ///
+  /// @param weight  (n(), k())
+  /// @throws ShapeError if the shape differs
+  /// @note   no allocation
+  void assign(MatrixView<const T> weight) {
+    require_extent("simd::PackedMatrix::assign", "weight.rows()", weight.rows(), n_);
+    require_extent("simd::PackedMatrix::assign", "weight.cols()", weight.cols(), k_);
+    detail::pack_weight(weight, level_, buffer_.data());
+  }
+
+  [[nodiscard]] PackedView<T> view() const { return {buffer_.data(), n_, k_, level_}; }
+  [[nodiscard]] Index n() const { return n_; }
+  [[nodiscard]] Index k() const { return k_; }
+  [[nodiscard]] Level level() const { return level_; }
+  /// @return  bytes held, padding included
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(buffer_.size()) * sizeof(T); }
+
+ private:
+  static Index checked_packed_size(MatrixView<const T> weight, Level level) {
+    require_level("simd::PackedMatrix", level);
+    return detail::packed_size<T>(weight.rows(), weight.cols(), level);
+  }
+
+  AlignedBuffer<T> buffer_;
+  Index n_ = 0;
+  Index k_ = 0;
+  Level level_ = Level::kPortable;
+};
+
+}  // namespace reasonembed::simd
