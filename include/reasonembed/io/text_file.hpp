@@ -53,9 +53,10 @@ class AtomicFile {
  public:
   /// @throws IoError if `path` is something else than a regular file, or its directory can't be written
   explicit AtomicFile(const std::filesystem::path& path) : path_(path.string()), target_(path) {
-    std::error_code ignored;  // a path that can't be examined can't be written either, which open() then says
-    if (std::filesystem::is_symlink(path, ignored)) {
-      target_ = std::filesystem::weakly_canonical(path, ignored);
+    constexpr int kLongestChain = 40;  // as the kernel's; a circle of links is left to the system to refuse
+    std::error_code error;
+    for (int link = 0; link < kLongestChain && std::filesystem::is_symlink(target_, error); ++link) {
+      target_ = target_.parent_path() / std::filesystem::read_symlink(target_, error);
     }
     struct stat old{};
     const bool replaces = ::stat(target_.c_str(), &old) == 0;

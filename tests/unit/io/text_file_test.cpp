@@ -187,6 +187,12 @@ TEST_SUITE("io/text_file") {
     re::io::write_file_atomically(scratch / "link", "new");
     CHECK(fs::is_symlink(scratch / "link"));
     CHECK(test::content_of(scratch / "later") == "new");
+    fs::create_directory(scratch / "sub");
+    fs::create_symlink("../link", scratch / "sub/second");
+    fs::create_symlink(scratch / "sub/second", scratch / "third");  // third -> sub/second -> link -> later
+    re::io::write_file_atomically(scratch / "third", "newer");
+    CHECK(test::content_of(scratch / "later") == "newer");
+    CHECK(fs::is_symlink(scratch / "sub/second"));
   }
   TEST_CASE("AtomicFile: nothing appears before commit") {
     const test::Scratch scratch;
