@@ -1,8 +1,7 @@
 // The CUDA entry header compiles under nvcc together with the host headers that device code may use, and a kernel runs
 // where there is a device. Exit status 77: there is none.
-#include <reasonembed/cuda/cuda.cuh>
-
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/cuda/cuda.cuh>
 
 #include <cstdio>
 
