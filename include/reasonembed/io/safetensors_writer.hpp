@@ -89,8 +89,10 @@ inline void write_safetensors(const std::filesystem::path& path,
   }
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
   detail::require_writable(where, order);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return dtype_size(a->tensor.dtype) > dtype_size(b->tensor.dtype);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    const auto a_size = dtype_size(a->tensor.dtype);
+    const auto b_size = dtype_size(b->tensor.dtype);
+    return a_size != b_size ? a_size > b_size : a->name < b->name;
   });
 
   Json header = Json::object();
