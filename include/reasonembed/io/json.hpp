@@ -57,6 +57,10 @@ inline std::string range_text(bool below, const std::string& least, bool above, 
 ///               no double holds, nesting deeper than kDeepestJson
 [[nodiscard]] inline Json parse_json(std::string_view text, std::string_view where) {
   detail::JsonBuilder builder(text, where);
+  const std::size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) {
+    builder.refuse(nul + 1, "NUL byte");  // the parser would take it for the end and ignore what hides behind it
+  }
   (void)Json::sax_parse(text, &builder);  // false never comes: every error has thrown
   return builder.take();
 }

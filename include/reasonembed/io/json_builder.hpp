@@ -52,8 +52,11 @@ class JsonBuilder {
     return true;
   }
   bool parse_error(std::size_t position, const std::string& /*last*/, const Json::exception& error) {
-    throw DataError::invalid(
-        where_, "JSON", "malformed at " + place(position) + " (" + reason(error.what()) + ")", "valid JSON");
+    refuse(position, reason(error.what()));
+  }
+  /// @param position  1-based byte that is wrong
+  [[noreturn]] void refuse(std::size_t position, const std::string& why) const {
+    throw DataError::invalid(where_, "JSON", "malformed at " + place(position) + " (" + why + ")", "valid JSON");
   }
 
  private:
