@@ -1,0 +1,265 @@
+#pragma once
+/// @file Tokenizers from a Hugging Face directory.
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/io/text_file.hpp>
+#include <reasonembed/io/utf8.hpp>
+#include <reasonembed/text/vocabulary.hpp>
+#include <reasonembed/text/word_piece.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace reasonembed::inline REASONEMBED_ABI::model {
+
+namespace detail {
+
+using io::Json;
+using io::JsonFields;
+
+/// @throws ConfigError unless `part` of a tokenizer.json has the type `want`
+inline void require_type(const JsonFields& file, std::string_view part, std::string_view want) {
+  const std::optional<JsonFields> fields = file.find_object(part);
+  const std::string got = fields ? io::in_quotes(fields->get_string("type")) : "missing";
+  if (got != io::in_quotes(want)) {
+    throw ConfigError::invalid(file.where(), std::string(part) + ".type", got, io::in_quotes(want));
+  }
+}
+
+inline text::BertNormalizerOptions normalizer_options(const JsonFields& file) {
+  require_type(file, "normalizer", "BertNormalizer");
+  const JsonFields fields = file.get_object("normalizer");
+  return {.clean_text = fields.get_bool("clean_text"),
+          .handle_chinese_chars = fields.get_bool("handle_chinese_chars"),
+          .strip_accents = fields.find_bool("strip_accents"),
+          .lowercase = fields.get_bool("lowercase")};
+}
+
+/// The tokens of "model.vocab" by id.
+inline text::Vocabulary vocabulary_of(const JsonFields& model) {
+  const Json& entries = model.get_object("vocab").json();
+  const auto size = static_cast<std::int64_t>(entries.size());
+  std::vector<std::string> tokens(entries.size());
+  for (const auto& [token, value] : entries.items()) {
+    const std::string name = "model.vocab[" + io::in_quotes(token) + "]";
+    const bool fits = value.is_number_integer() && value.get<std::int64_t>() >= 0 && value.get<std::int64_t>() < size;
+    if (!fits || token.empty()) {
+      throw DataError::invalid(
+          model.where(), name, value.dump(), "the id of a token, 0 to " + std::to_string(size - 1) + " without holes");
+    }
+    std::string& place = tokens[value.get<std::size_t>()];
+    if (!place.empty()) {
+      throw DataError::invalid(
+          model.where(), name, value.dump() + ", which is also the id of " + io::in_quotes(place), "different ids");
+    }
+    place = token;
+  }
+  return text::Vocabulary(tokens, model.where());
+}
+
+/// The contents of "added_tokens".
+///
+/// @throws ConfigError for a token that WordPiece can't treat as its file demands
+inline std::vector<std::string> added_tokens(const JsonFields& file, const text::Vocabulary& vocabulary) {
+  std::vector<std::string> contents;
+  if (!file.has("added_tokens")) {
+    return contents;
+  }
+  for (const Json& entry : file.get_array("added_tokens")) {
+    const std::string name = "added_tokens[" + std::to_string(contents.size()) + "]";
+    if (!entry.is_object()) {
+      throw DataError::invalid(file.where(), name, entry.dump(), "an object");
+    }
+    const JsonFields fields(entry, file.where() + ": " + name);
+    const std::string& content = fields.get_string("content");
+    for (const std::string_view flag : {"single_word", "lstrip", "rstrip", "normalized"}) {
+      if (fields.find_bool(flag).value_or(false)) {
+        throw ConfigError::invalid(file.where(),
+                                   name + "." + std::string(flag) + " of " + io::in_quotes(content),
+                                   "true",
+                                   "false, the only value supported");
+      }
+    }
+    const std::int64_t id = fields.get_int("id", 0, std::numeric_limits<std::int32_t>::max());
+    const std::int32_t known = vocabulary.find(content);
+    if (known != id) {
+      throw ConfigError::invalid(file.where(),
+                                 name + ".id of " + io::in_quotes(content),
+                                 std::to_string(id),
+                                 known == text::Vocabulary::kMissing
+                                     ? "a token that is in model.vocab too, the only kind supported"
+                                     : std::to_string(known) + " as in model.vocab");
+    }
+    contents.push_back(content);
+  }
+  return contents;
+}
+
+/// The tokens around one text, from "post_processor".
+struct Surroundings {
+  std::string begin;
+  std::string end;
+};
+
+/// The token of one "special_tokens" entry of a template. @throws ConfigError if it stands for anything but one token
+inline std::string template_token(const JsonFields& processor, const std::string& name) {
+  const std::vector<std::string> tokens = processor.get_object("special_tokens").get_object(name).get_strings("tokens");
+  if (tokens.size() != 1) {
+    throw ConfigError::invalid(processor.where(),
+                               "post_processor.special_tokens." + name + ".tokens",
+                               std::to_string(tokens.size()) + " tokens",
+                               "1, the only number supported");
+  }
+  return tokens.front();
+}
+
+inline Surroundings surroundings(const JsonFields& file) {
+  const std::optional<JsonFields> found = file.find_object("post_processor");
+  const std::string type = found ? found->get_string("type") : "";
+  if (type == "BertProcessing") {
+    const auto token = [&](std::string_view name) {
+      const Json& pair = found->get_array(name);
+      if (pair.size() != 2 || !pair[0].is_string()) {
+        throw DataError::invalid(file.where(), "post_processor." + std::string(name), pair.dump(), "[token, id]");
+      }
+      return pair[0].get<std::string>();
+    };
+    return {token("cls"), token("sep")};
+  }
+  if (type != "TemplateProcessing") {
+    throw ConfigError::invalid(file.where(),
+                               "post_processor.type",
+                               found ? io::in_quotes(type) : "missing",
+                               "\"TemplateProcessing\" or \"BertProcessing\"");
+  }
+  std::vector<std::string> names;
+  std::string shape;
+  for (const Json& element : found->get_array("single")) {
+    if (element.contains("SpecialToken")) {
+      shape += "S";
+      names.push_back(JsonFields(element, file.where()).get_object("SpecialToken").get_string("id"));
+    } else {
+      shape += element.contains("Sequence") ? "A" : "?";
+    }
+  }
+  if (shape != "SAS") {
+    throw ConfigError::invalid(file.where(),
+                               "post_processor.single",
+                               found->get_array("single").dump(),
+                               "a special token, the text, a special token");
+  }
+  return {template_token(*found, names[0]), template_token(*found, names[1])};
+}
+
+inline text::WordPiece word_piece_from_tokenizer_json(const std::filesystem::path& path) {
+  const Json json = io::read_json(path);
+  const JsonFields file(json, path.string());
+  require_type(file, "model", "WordPiece");
+  require_type(file, "pre_tokenizer", "BertPreTokenizer");
+  const JsonFields model = file.get_object("model");
+  text::Vocabulary vocabulary = vocabulary_of(model);
+  text::WordPieceOptions options{
+      .normalizer = normalizer_options(file),
+      .unknown = model.get_string("unk_token"),
+      .continuing_prefix = model.get_string("continuing_subword_prefix"),
+      .max_chars_per_word = static_cast<Index>(model.get_int("max_input_chars_per_word", 1))};
+  const Surroundings around = surroundings(file);
+  options.begin = around.begin;
+  options.end = around.end;
+  options.special_tokens = added_tokens(file, vocabulary);
+  return text::WordPiece(std::move(vocabulary), std::move(options), path.string());
+}
+
+/// A token of tokenizer_config.json: a string, or an object with its content.
+inline std::string token_of(const JsonFields& config, std::string_view name, const std::string& otherwise) {
+  if (!config.has(name)) {
+    return otherwise;
+  }
+  return config.json().at(std::string(name)).is_object() ? config.get_object(name).get_string("content")
+                                                         : config.get_string(name);
+}
+
+/// What tokenizer_config.json says about a vocab.txt.
+inline text::WordPieceOptions options_from_config(const std::filesystem::path& path) {
+  const Json json = io::read_json(path);
+  const JsonFields config(json, path.string());
+  if (!config.find_bool("do_basic_tokenize").value_or(true)) {
+    throw ConfigError::invalid(config.where(), "do_basic_tokenize", "false", "true, the only value supported");
+  }
+  if (const auto names = config.find_strings("never_split"); names && !names->empty()) {
+    throw ConfigError::invalid(
+        config.where(), "never_split", std::to_string(names->size()) + " words", "none, the only number supported");
+  }
+  text::WordPieceOptions options;
+  options.normalizer.lowercase = config.find_bool("do_lower_case").value_or(true);
+  options.normalizer.strip_accents = config.find_bool("strip_accents");
+  options.normalizer.handle_chinese_chars = config.find_bool("tokenize_chinese_chars").value_or(true);
+  options.unknown = token_of(config, "unk_token", options.unknown);
+  options.begin = token_of(config, "cls_token", options.begin);
+  options.end = token_of(config, "sep_token", options.end);
+  options.special_tokens = {options.unknown,
+                            options.begin,
+                            options.end,
+                            token_of(config, "pad_token", "[PAD]"),
+                            token_of(config, "mask_token", "[MASK]")};
+  if (const auto added = config.find_object("added_tokens_decoder")) {
+    for (const auto& [id, entry] : added->json().items()) {
+      const std::string& content = added->get_object(id).get_string("content");
+      if (std::find(options.special_tokens.begin(), options.special_tokens.end(), content) ==
+          options.special_tokens.end()) {
+        throw ConfigError::invalid(config.where(),
+                                   "added_tokens_decoder." + id,
+                                   io::in_quotes(content),
+                                   "one of the five special tokens, or a tokenizer.json that describes it");
+      }
+    }
+  }
+  return options;
+}
+
+inline text::WordPiece word_piece_from_vocab_txt(const std::filesystem::path& path) {
+  const std::filesystem::path config = path.parent_path() / "tokenizer_config.json";
+  text::Vocabulary vocabulary = text::Vocabulary::from_lines(io::read_text_file(path), path.string());
+  text::WordPieceOptions options =
+      std::filesystem::exists(config) ? options_from_config(config) : text::WordPieceOptions();
+  return text::WordPiece(std::move(vocabulary), std::move(options), path.string());
+}
+
+}  // namespace detail
+
+/// Loads BERT's tokenizer from a Hugging Face directory: from tokenizer.json, or if there is none from vocab.txt and,
+/// where it exists, tokenizer_config.json.
+///
+/// "truncation", "padding" and "decoder" of a tokenizer.json are not used: the caller says where a text is cut, no
+/// padding exists, and nothing is decoded.
+///
+/// @param directory  or the path of one of the two files
+/// @throws           IoError if neither file is there or can be read; DataError naming the file and field or line for
+///                   broken content; ConfigError naming the part for a tokenizer that is not BERT's WordPiece (other
+///                   model, normaliser, pre-tokenizer or post-processor) or lacks a special token
+[[nodiscard]] inline text::WordPiece read_word_piece(const std::filesystem::path& directory) {
+  std::filesystem::path path = directory;
+  if (std::filesystem::is_directory(directory)) {
+    path = directory / "tokenizer.json";
+    if (!std::filesystem::exists(path)) {
+      path = directory / "vocab.txt";
+    }
+    if (!std::filesystem::exists(path)) {
+      throw IoError::failed(directory.string(), "tokenizer", "missing", "tokenizer.json or vocab.txt");
+    }
+  }
+  return path.extension() == ".json" ? detail::word_piece_from_tokenizer_json(path)
+                                     : detail::word_piece_from_vocab_txt(path);
+}
+
+}  // namespace reasonembed::model
