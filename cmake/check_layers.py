@@ -133,6 +133,8 @@ class Checker:
             self.fault(name, f'lies in the unknown folder {folder_of(name)}/')
 
     def check_includes(self, name):
+        if 'std::stable_sort(' in self.headers[name].decode('utf-8', 'replace'):
+            self.fault(name, 'uses std::stable_sort, which warns under clang; <reasonembed/core/stable_sort.hpp> does not')
         if re.search(r'^\s*#\s*include\s*"', self.headers[name].decode('utf-8', 'replace'), re.M):
             self.fault(name, 'has a quoted include')
         for included in self.includes[name]:

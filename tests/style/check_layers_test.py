@@ -74,6 +74,10 @@ class CheckLayers(unittest.TestCase):
         for banned in ('iostream', 'regex', 'ranges'):
             self.assert_fault({'io/slow.hpp': f'#pragma once\n#  include <{banned}>\n'}, f'includes <{banned}>')
 
+    def test_stable_sort_of_the_standard_library(self):
+        self.assert_fault({'eval/order.hpp': '#pragma once\ninline void f(V& v) {\n  std::stable_sort(v.b(), v.e());\n}\n'},
+                          'uses std::stable_sort')
+
     def test_json_outside_io(self):
         self.assert_fault({'model/config.hpp': '#pragma once\n#include <nlohmann/json.hpp>\n'}, 'which only io/ may')
 
