@@ -66,29 +66,25 @@ struct Product {
   Index depth;  // K
 };
 
+/// @param out  rows [row, row + rows) of op(a), elements [k, k + depth) of the sums, in panels
 template <class T>
 void pack_a(
     const GemmKernel<T>& kernel, Op op, MatrixView<const T> a, Index row, Index rows, Index k, Index depth, T* out) {
-  for (Index i = row; i < row + rows; i += kernel.rows, out += kernel.rows * depth) {
-    const Index lines = std::min(kernel.rows, row + rows - i);
-    if (op == Op::kNone) {
-      kernel.pack_a_transposed(a.data() + i * a.stride() + k, a.stride(), lines, depth, out);
-    } else {
-      kernel.pack_a_copied(a.data() + k * a.stride() + i, a.stride(), lines, depth, out);
-    }
+  if (op == Op::kNone) {
+    kernel.pack_a_transposed(a.data() + row * a.stride() + k, a.stride(), rows, depth, out);
+  } else {
+    kernel.pack_a_copied(a.data() + k * a.stride() + row, a.stride(), rows, depth, out);
   }
 }
 
+/// @param out  columns [col, col + cols) of op(b), elements [k, k + depth) of the sums, in panels
 template <class T>
 void pack_b(
     const GemmKernel<T>& kernel, Op op, MatrixView<const T> b, Index col, Index cols, Index k, Index depth, T* out) {
-  for (Index j = col; j < col + cols; j += kernel.cols, out += kernel.cols * depth) {
-    const Index lines = std::min(kernel.cols, col + cols - j);
-    if (op == Op::kTranspose) {
-      kernel.pack_b_transposed(b.data() + j * b.stride() + k, b.stride(), lines, depth, out);
-    } else {
-      kernel.pack_b_copied(b.data() + k * b.stride() + j, b.stride(), lines, depth, out);
-    }
+  if (op == Op::kTranspose) {
+    kernel.pack_b_transposed(b.data() + col * b.stride() + k, b.stride(), cols, depth, out);
+  } else {
+    kernel.pack_b_copied(b.data() + k * b.stride() + col, b.stride(), cols, depth, out);
   }
 }
 

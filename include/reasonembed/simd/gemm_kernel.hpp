@@ -15,7 +15,7 @@ template <class T>
 struct GemmKernel {
   /// (depth, a panel, b panel, c, stride of c, accumulate), see PortableKernel::multiply
   using Multiply = void (*)(Index, const T*, const T*, T*, Index, bool);
-  /// (source, stride, lines, depth, panel), see pack_transposed
+  /// (source, stride, lines, depth, panels), see pack_transposed
   using Pack = void (*)(const T*, Index, Index, Index, T*);
 
   Index rows = 0;

@@ -10,32 +10,47 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
-/// Packs lines that are contiguous in memory along the depth: panel(k, i) = source(i, k), zeros for i >= lines.
+/// Packs lines that are contiguous in memory along the depth: panel p holds panel(k, i) = source(p kWidth + i, k), and
+/// zeros where the lines end within the last panel.
 ///
-/// @tparam kWidth  columns of the panel, lines <= kWidth
+/// @tparam kWidth  columns of a panel
 /// @param  source  (lines, depth), lines `stride` apart
-/// @param  panel   (depth, kWidth)
+/// @param  panels  (ceil(lines / kWidth), depth, kWidth)
 template <class T, Index kWidth>
-void pack_transposed(const T* source, Index stride, Index lines, Index depth, T* panel) {
-  for (Index k = 0; k < depth; ++k, panel += kWidth) {
-    for (Index i = 0; i < lines; ++i) {
-      panel[i] = source[i * stride + k];
+void pack_transposed(const T* source, Index stride, Index lines, Index depth, T* panels) {
+  for (Index line = 0; line < lines; line += kWidth) {
+    const Index here = std::min(kWidth, lines - line);
+    for (Index k = 0; k < depth; ++k) {
+      T* out = panels + line * depth + k * kWidth;
+      for (Index i = 0; i < here; ++i) {
+        out[i] = source[(line + i) * stride + k];
+      }
+      std::fill(out + here, out + kWidth, T{});
     }
-    std::fill(panel + lines, panel + kWidth, T{});
   }
 }
 
-/// Packs lines that are contiguous in memory across the panel: panel(k, i) = source(k, i), zeros for i >= lines.
+/// Packs lines that lie across the rows of the source: panel p holds panel(k, i) = source(k, p kWidth + i), and zeros
+/// where the lines end within the last panel.
 ///
 /// @param  source  (depth, lines), rows `stride` apart; otherwise as pack_transposed
 template <class T, Index kWidth>
-void pack_copied(const T* source, Index stride, Index lines, Index depth, T* panel) {
-  for (Index k = 0; k < depth; ++k, source += stride, panel += kWidth) {
-    if (lines == kWidth) {
-      std::copy_n(source, kWidth, panel);  // a constant length: a few moves instead of a call
-    } else {
-      std::copy_n(source, lines, panel);
-      std::fill(panel + lines, panel + kWidth, T{});
+void pack_copied(const T* source, Index stride, Index lines, Index depth, T* panels) {
+  constexpr Index kRowsAtOnce = 16;  // reads run along the rows of the source, writes along a panel
+  for (Index first = 0; first < depth; first += kRowsAtOnce) {
+    const Index last = std::min(depth, first + kRowsAtOnce);
+    for (Index line = 0; line < lines; line += kWidth) {
+      const Index here = std::min(kWidth, lines - line);
+      for (Index k = first; k < last; ++k) {
+        const T* in = source + k * stride + line;
+        T* out = panels + line * depth + k * kWidth;
+        if (here == kWidth) {
+          std::copy_n(in, kWidth, out);  // a constant length: a few moves instead of a call
+        } else {
+          std::copy_n(in, here, out);
+          std::fill(out + here, out + kWidth, T{});
+        }
+      }
     }
   }
 }
@@ -103,25 +118,37 @@ struct BlockTranspose<double, 4> {
   }
 };
 
-/// As pack_transposed, in blocks of registers; what does not fill a block goes the portable way, element for element.
+/// As pack_transposed for one panel, in blocks of registers; what does not fill a block goes element for element.
 template <class T, Index kWidth>
-[[gnu::target("avx2")]] void pack_transposed_avx2(const T* source, Index stride, Index lines, Index depth, T* panel) {
+[[gnu::target("avx2")]] void pack_panel_avx2(const T* source, Index stride, Index lines, Index depth, T* panel) {
   constexpr Index kBlock = sizeof(T) == 4 && kWidth % 8 == 0 ? 8 : 4;
-  static_assert(kWidth % kBlock == 0);
+  constexpr Index kCacheLine = 64 / static_cast<Index>(sizeof(T));  // of every line, before the next: a line of the
+  static_assert(kWidth % kBlock == 0 && kCacheLine % kBlock == 0);  // cache may not survive 48 strides of 4 KB
   const Index whole_lines = lines / kBlock * kBlock;
-  const Index whole_depth = depth / kBlock * kBlock;
-  for (Index k = 0; k < whole_depth; k += kBlock) {
+  const Index whole_depth = depth / kCacheLine * kCacheLine;
+  for (Index first = 0; first < whole_depth; first += kCacheLine) {
     for (Index i = 0; i < whole_lines; i += kBlock) {
-      BlockTranspose<T, kBlock>::run(source + i * stride + k, stride, panel + k * kWidth + i, kWidth);
-    }
-    for (Index q = k; q < k + kBlock; ++q) {
-      for (Index i = whole_lines; i < lines; ++i) {
-        panel[q * kWidth + i] = source[i * stride + q];
+      for (Index k = first; k < first + kCacheLine; k += kBlock) {
+        BlockTranspose<T, kBlock>::run(source + i * stride + k, stride, panel + k * kWidth + i, kWidth);
       }
-      std::fill(panel + q * kWidth + lines, panel + (q + 1) * kWidth, T{});
     }
   }
-  pack_transposed<T, kWidth>(source + whole_depth, stride, lines, depth - whole_depth, panel + whole_depth * kWidth);
+  for (Index k = 0; k < depth; ++k) {
+    T* out = panel + k * kWidth;
+    for (Index i = k < whole_depth ? whole_lines : 0; i < lines; ++i) {
+      out[i] = source[i * stride + k];
+    }
+    std::fill(out + lines, out + kWidth, T{});
+  }
+}
+
+/// As pack_transposed.
+template <class T, Index kWidth>
+void pack_transposed_avx2(const T* source, Index stride, Index lines, Index depth, T* panels) {
+  for (Index line = 0; line < lines; line += kWidth) {
+    const Index here = std::min(kWidth, lines - line);
+    pack_panel_avx2<T, kWidth>(source + line * stride, stride, here, depth, panels + line * depth);
+  }
 }
 #endif
 

@@ -6,7 +6,6 @@
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
@@ -54,11 +53,7 @@ template <class T>
 /// @param out  packed_size elements
 template <class T>
 void pack_weight(MatrixView<const T> weight, Level level, T* out) {
-  const GemmKernel<T>& kernel = gemm_kernel<T>(level);
-  for (Index n = 0; n < weight.rows(); n += kernel.cols, out += kernel.cols * weight.cols()) {
-    const Index lines = std::min(kernel.cols, weight.rows() - n);
-    kernel.pack_b_transposed(weight.data() + n * weight.stride(), weight.stride(), lines, weight.cols(), out);
-  }
+  gemm_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
 }
 
 }  // namespace detail
