@@ -79,6 +79,14 @@ class Arena {
     }
   }
 
+  /// Makes room for `bytes` in one slab; only an empty arena changes.
+  void reserve(std::size_t bytes) {
+    if (used() == 0 && (slabs_.size() != 1 || capacity() < bytes)) {
+      slabs_.clear();
+      add_slab(bytes);
+    }
+  }
+
   /// @return  bytes now in use, alignment included
   [[nodiscard]] std::size_t used() const {
     std::size_t total = 0;

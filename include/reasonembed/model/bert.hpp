@@ -1,0 +1,110 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/model/family.hpp>
+#include <reasonembed/nn/attention.hpp>
+#include <reasonembed/nn/config.hpp>
+#include <reasonembed/nn/embedding.hpp>
+#include <reasonembed/nn/encoder.hpp>
+#include <reasonembed/nn/gelu_mlp.hpp>
+#include <reasonembed/nn/layer_norm.hpp>
+#include <reasonembed/nn/pooling.hpp>
+#include <reasonembed/nn/post_norm_block.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace reasonembed::inline REASONEMBED_ABI::model {
+
+/// The BERT family [Devlin et al. 2019]: BERT, MiniLM, BGE, E5 and their relatives.
+template <nn::EncoderConfig Config = nn::kDynamic, nn::Pooling Pool = nn::Mean>
+using BertEncoder = nn::Encoder<Config,
+                                nn::PostNormBlock<nn::LayerNorm, nn::BidirectionalAttention<>, nn::GeluMlp>,
+                                Pool,
+                                nn::TokenPositionTypeEmbedding>;
+
+/// all-MiniLM-L6-v2 and every other 6-layer MiniLM of width 384.
+inline constexpr nn::EncoderConfig kMiniLmL6{.vocab = 30522,
+                                             .dim = 384,
+                                             .layers = 6,
+                                             .heads = 12,
+                                             .kv_heads = 12,
+                                             .head_dim = 32,
+                                             .mlp_dim = 1536,
+                                             .max_length = 512,
+                                             .type_vocab = 2,
+                                             .qkv_bias = true,
+                                             .linear_bias = true};
+
+namespace detail {
+inline nn::EncoderConfig read_bert_config(const io::JsonFields& config) {
+  nn::EncoderConfig c;
+  c.vocab = static_cast<int>(config.get_int("vocab_size", 1, 1 << 30));
+  c.dim = static_cast<int>(config.get_int("hidden_size", 1, 1 << 20));
+  c.layers = static_cast<int>(config.get_int("num_hidden_layers", 1, 1 << 16));
+  c.heads = static_cast<int>(config.get_int("num_attention_heads", 1, 1 << 16));
+  c.kv_heads = c.heads;
+  if (c.dim % c.heads != 0) {
+    throw ConfigError::invalid(config.where(),
+                               "hidden_size",
+                               std::to_string(c.dim),
+                               "a multiple of num_attention_heads " + std::to_string(c.heads));
+  }
+  c.head_dim = c.dim / c.heads;
+  c.mlp_dim = static_cast<int>(config.get_int("intermediate_size", 1, 1 << 24));
+  c.max_length = static_cast<int>(config.get_int("max_position_embeddings", 1, 1 << 24));
+  c.type_vocab = static_cast<int>(config.get_int("type_vocab_size", 0, 1 << 16));
+  c.qkv_bias = true;
+  c.linear_bias = true;
+  return c;
+}
+
+inline nn::EncoderOptions read_bert_options(const io::JsonFields& config) {
+  const std::string activation = config.get_string("hidden_act");
+  if (activation != "gelu") {
+    throw ConfigError::invalid(config.where(), "hidden_act", activation, "gelu");
+  }
+  const std::string positions = config.find_string("position_embedding_type").value_or("absolute");
+  if (positions != "absolute") {
+    throw ConfigError::invalid(config.where(), "position_embedding_type", positions, "absolute");
+  }
+  nn::EncoderOptions options;
+  options.norm_eps = config.get_double("layer_norm_eps");
+  options.dropout = config.find_double("hidden_dropout_prob").value_or(0.0);
+  return options;
+}
+
+inline std::string bert_tensor_name(const std::string& parameter) {
+  static constexpr ModuleName kModules[] = {{"embedding.token", "embeddings.word_embeddings"},
+                                            {"embedding.position", "embeddings.position_embeddings"},
+                                            {"embedding.type", "embeddings.token_type_embeddings"},
+                                            {"embedding.norm", "embeddings.LayerNorm"},
+                                            {"attention.q", "attention.self.query"},
+                                            {"attention.k", "attention.self.key"},
+                                            {"attention.v", "attention.self.value"},
+                                            {"attention.output", "attention.output.dense"},
+                                            {"attention_norm", "attention.output.LayerNorm"},
+                                            {"mlp.up", "intermediate.dense"},
+                                            {"mlp.down", "output.dense"},
+                                            {"mlp_norm", "output.LayerNorm"}};
+  return translate_parameter(parameter, "encoder.layer.", kModules);
+}
+
+inline bool bert_ignores(std::string_view tensor) {
+  return tensor.starts_with("pooler.") || tensor.starts_with("cls.") || tensor == "embeddings.position_ids";
+}
+}  // namespace detail
+
+/// How checkpoints of the BERT family are read.
+[[nodiscard]] inline Family bert_family() {
+  return {.model_type = "bert",
+          .architecture = BertEncoder<>::architecture(),
+          .optional_prefix = "bert.",
+          .read_config = detail::read_bert_config,
+          .read_options = detail::read_bert_options,
+          .tensor_name = detail::bert_tensor_name,
+          .ignores = detail::bert_ignores};
+}
+
+}  // namespace reasonembed::model

@@ -1,0 +1,143 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/model/family.hpp>
+#include <reasonembed/model/registry.hpp>
+#include <reasonembed/nn/config.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace reasonembed::inline REASONEMBED_ABI::model {
+
+/// What is put before a text, and where it is cut, depending on what the text is for.
+struct Role {
+  std::string prompt;    ///< written before the text
+  Index max_tokens = 0;  ///< longest input, special tokens included; 0 takes the model's own limit
+};
+
+/// What a model directory says about its encoder, apart from weights and vocabulary.
+struct EncoderDescription {
+  Family family;
+  nn::EncoderConfig config;
+  nn::EncoderOptions options;
+  std::string pooling;  ///< as sentence-transformers names it; empty where the directory does not say
+  Role query;
+  Role document;
+};
+
+namespace detail {
+
+/// The pooling that 1_Pooling/config.json turns on. @throws ConfigError unless it is exactly one the library has
+inline std::string read_pooling(const std::filesystem::path& path) {
+  const io::Json json = io::read_json(path);
+  const io::JsonFields fields(json, path.string());
+  if (const auto mode = fields.find_string("pooling_mode")) {  // sentence-transformers 6 writes one word
+    if (*mode != "mean" && *mode != "cls" && *mode != "lasttoken") {
+      throw ConfigError::invalid(fields.where(), "pooling_mode", *mode, "mean, cls or lasttoken");
+    }
+    return *mode;
+  }
+  constexpr std::pair<std::string_view, std::string_view> kModes[] = {
+      {"pooling_mode_mean_tokens", "mean"}, {"pooling_mode_cls_token", "cls"}, {"pooling_mode_lasttoken", "lasttoken"}};
+  std::string pooling;
+  for (const auto& [key, value] : json.items()) {
+    if (!key.starts_with("pooling_mode_") || !value.is_boolean() || !value.get<bool>()) {
+      continue;
+    }
+    const auto known =
+        std::find_if(std::begin(kModes), std::end(kModes), [&](const auto& m) { return m.first == key; });
+    if (known == std::end(kModes)) {
+      throw ConfigError::invalid(fields.where(), key, "true", "mean, cls or last token pooling");
+    }
+    if (!pooling.empty()) {
+      throw ConfigError::invalid(fields.where(), key, "true beside " + pooling, "one pooling");
+    }
+    pooling = known->second;
+  }
+  if (pooling.empty()) {
+    throw ConfigError::invalid(fields.where(), "pooling mode", "none", "one of mean, cls, lasttoken");
+  }
+  return pooling;
+}
+
+/// Reads modules.json: which modules follow the transformer. @throws ConfigError for a module the library lacks
+inline void read_modules(const std::filesystem::path& directory, EncoderDescription& description) {
+  const std::filesystem::path path = directory / "modules.json";
+  const io::Json json = io::read_json(path);
+  if (!json.is_array()) {
+    throw DataError::invalid(path.string(), "JSON value", json.type_name(), "an array of modules");
+  }
+  description.options.normalize = false;
+  for (const io::Json& module : json) {
+    const io::JsonFields fields(module, path.string());
+    const std::string type = fields.get_string("type");
+    const std::string kind = type.substr(type.rfind('.') + 1);
+    if (kind == "Pooling") {
+      description.pooling = read_pooling(directory / fields.get_string("path") / "config.json");
+    } else if (kind == "Normalize") {
+      description.options.normalize = true;
+    } else if (kind != "Transformer") {
+      throw ConfigError::invalid(path.string(), "type", type, "Transformer, Pooling or Normalize");
+    }
+  }
+}
+
+/// Prompts by role, from config_sentence_transformers.json.
+inline void read_prompts(const std::filesystem::path& path, EncoderDescription& description) {
+  const io::Json json = io::read_json(path);
+  const io::JsonFields fields(json, path.string());
+  const auto prompts = fields.find_object("prompts");
+  if (!prompts) {
+    return;
+  }
+  description.query.prompt = prompts->find_string("query").value_or("");
+  description.document.prompt = prompts->find_string("document").value_or(prompts->find_string("passage").value_or(""));
+  if (const auto name = fields.find_string("default_prompt_name")) {
+    const std::string text = prompts->get_string(*name);
+    for (Role* role : {&description.query, &description.document}) {
+      role->prompt = role->prompt.empty() ? text : role->prompt;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Reads config.json of a Hugging Face directory, and where they exist the files sentence-transformers adds:
+/// modules.json, the pooling's config.json, sentence_bert_config.json and config_sentence_transformers.json.
+///
+/// A bare directory is normalised, and its inputs are cut at the model's longest.
+///
+/// @throws IoError if config.json can't be read; DataError or ConfigError naming file and field for what is malformed,
+///         unknown, or has no equal here
+[[nodiscard]] inline EncoderDescription read_encoder_description(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / "config.json";
+  const io::Json json = io::read_json(path);
+  const io::JsonFields fields(json, path.string());
+  EncoderDescription description;
+  description.family = find_family(path.string(), fields.get_string("model_type"));
+  description.config = description.family.read_config(fields);
+  description.options = description.family.read_options(fields);
+  if (std::filesystem::exists(directory / "modules.json")) {
+    detail::read_modules(directory, description);
+  }
+  Index longest = description.config.max_length;
+  if (const auto limits = directory / "sentence_bert_config.json"; std::filesystem::exists(limits)) {
+    const io::Json limit = io::read_json(limits);
+    longest = static_cast<Index>(
+        io::JsonFields(limit, limits.string()).find_int("max_seq_length", 1, longest).value_or(longest));
+  }
+  description.query.max_tokens = longest;
+  description.document.max_tokens = longest;
+  if (const auto prompts = directory / "config_sentence_transformers.json"; std::filesystem::exists(prompts)) {
+    detail::read_prompts(prompts, description);
+  }
+  return description;
+}
+
+}  // namespace reasonembed::model

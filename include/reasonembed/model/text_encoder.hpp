@@ -1,0 +1,248 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/progress.hpp>
+#include <reasonembed/core/thread_pool.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/io/safetensors_index.hpp>
+#include <reasonembed/model/encode_workspace.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/tokenizer_files.hpp>
+#include <reasonembed/model/weights.hpp>
+#include <reasonembed/nn/context.hpp>
+#include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/simd/reduce.hpp>
+#include <reasonembed/text/any_tokenizer.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace reasonembed::inline REASONEMBED_ABI::model {
+
+/// How a text encoder runs.
+struct TextEncoderOptions {
+  int threads = 0;                          ///< threads in all, the caller included; 0 takes one per hardware thread
+  Index chunk_tokens = 512;                 ///< tokens computed together by one thread; never changes a vector
+  Residency residency = Residency::kServe;  ///< kTrain keeps what training and saving need
+};
+
+/// A random-access sequence of texts: a vector, span or array of std::string or std::string_view.
+template <class Texts>
+concept TextRange = requires(const Texts& texts, std::size_t i) {
+  { texts.size() } -> std::convertible_to<std::size_t>;
+  { texts[i] } -> std::convertible_to<std::string_view>;
+};
+
+/// An encoder bound to weights, a tokenizer and the roles texts play: texts in, vectors out.
+///
+/// Text is encoded only through a role, so a prompt can't be lost. A vector's bits depend on its text, role and weights
+/// alone: not on the batch around it, its place in it, or the number of threads.
+///
+/// @tparam Encoder  nn::Encoder of components
+/// @tparam B        backend of weights and activations
+/// @note   movable. All const functions are safe from many threads. After the first calls on texts of the usual length,
+///         `encode` into a caller's matrix allocates nothing.
+template <class Encoder, nn::NeuralKernels B>
+class TextEncoder {
+ public:
+  using Scalar = typename B::Scalar;
+  using Options = TextEncoderOptions;
+  using Weights = typename Encoder::template Parameters<nn::WeightLeaf<B>>;
+
+  /// Puts an encoder together from its parts, e.g. with `random_weights`.
+  ///
+  /// @throws ConfigError if the tokenizer has ids the encoder has no row for, or an option is impossible
+  TextEncoder(
+      Encoder encoder, Weights weights, text::AnyTokenizer tokenizer, Role query, Role document, Options options = {})
+      : encoder_(std::move(encoder)),
+        weights_(std::move(weights)),
+        tokenizer_(std::move(tokenizer)),
+        query_(checked_role(std::move(query))),
+        document_(checked_role(std::move(document))),
+        options_(options),
+        pool_(std::make_unique<ThreadPool>(options.threads)),
+        workspaces_(std::make_unique<EncodeWorkspaces>(pool_->size())) {
+    if (tokenizer_.vocab_size() > encoder_.config().vocab) {
+      throw ConfigError::invalid("model::TextEncoder",
+                                 "size of the tokenizer's vocabulary",
+                                 std::to_string(tokenizer_.vocab_size()),
+                                 "at most vocab " + std::to_string(encoder_.config().vocab));
+    }
+    if (options_.chunk_tokens < 1) {
+      throw ConfigError::invalid(
+          "model::TextEncoder", "chunk_tokens", std::to_string(options_.chunk_tokens), "at least 1");
+    }
+  }
+
+  /// Loads a Hugging Face or sentence-transformers directory.
+  ///
+  /// @throws IoError for a missing file, DataError for a malformed one, ConfigError if the directory describes another
+  ///         architecture, pooling or size than `Encoder`, NonFiniteError for weights that are no numbers
+  [[nodiscard]] static TextEncoder load(const std::filesystem::path& directory, Options options = {}) {
+    const EncoderDescription description = read_encoder_description(directory);
+    const std::string where = (directory / "config.json").string();
+    if (description.family.architecture != Encoder::architecture()) {
+      throw ConfigError::invalid(where,
+                                 "architecture of model_type " + std::string(description.family.model_type),
+                                 description.family.architecture,
+                                 Encoder::architecture());
+    }
+    if (!description.pooling.empty() && description.pooling != Encoder::Pooling::name) {
+      throw ConfigError::invalid(directory.string(), "pooling", description.pooling, Encoder::Pooling::name);
+    }
+    Encoder encoder(description.config, description.options);
+    const auto file = io::ShardedSafeTensors::open(directory);
+    Weights weights = load_weights<B>(encoder, description.family, file, options.residency);
+    return TextEncoder(std::move(encoder),
+                       std::move(weights),
+                       read_word_piece(directory),
+                       description.query,
+                       description.document,
+                       options);
+  }
+
+  [[nodiscard]] const Encoder& encoder() const { return encoder_; }
+  [[nodiscard]] const Weights& weights() const { return weights_; }
+  [[nodiscard]] const text::AnyTokenizer& tokenizer() const { return tokenizer_; }
+  [[nodiscard]] const Role& query_role() const { return query_; }
+  [[nodiscard]] const Role& document_role() const { return document_; }
+  [[nodiscard]] const ThreadPool& pool() const { return *pool_; }
+  /// @return  D, the width of a vector
+  [[nodiscard]] Index dim() const { return encoder_.dim(); }
+
+  /// @param texts     N texts, UTF-8
+  /// @param progress  advanced by the number of texts finished
+  /// @return          (N, D), unit rows unless the model says otherwise
+  /// @throws          DataError naming the text that is not UTF-8, NonFiniteError naming a text whose vector is no
+  /// number
+  template <TextRange Texts>
+  [[nodiscard]] Matrix<Scalar> encode_query(const Texts& texts, Progress* progress = nullptr) const {
+    return encode_all(query_, texts, progress);
+  }
+  template <TextRange Texts>
+  [[nodiscard]] Matrix<Scalar> encode_document(const Texts& texts, Progress* progress = nullptr) const {
+    return encode_all(document_, texts, progress);
+  }
+  [[nodiscard]] Matrix<Scalar> encode_query(std::initializer_list<std::string_view> texts) const {
+    return encode_all(query_, std::span(texts.begin(), texts.size()), nullptr);
+  }
+  [[nodiscard]] Matrix<Scalar> encode_document(std::initializer_list<std::string_view> texts) const {
+    return encode_all(document_, std::span(texts.begin(), texts.size()), nullptr);
+  }
+
+  /// Encodes into memory of the caller: nothing is allocated once the workspaces have grown to the texts' lengths.
+  ///
+  /// @param role  query_role(), document_role() or a role of the caller's
+  /// @param out   (N, D), overwritten
+  template <TextRange Texts>
+  void encode(const Role& role, const Texts& texts, MatrixView<Scalar> out, Progress* progress = nullptr) const {
+    const auto count = static_cast<Index>(texts.size());
+    require_extent("model::TextEncoder::encode", "out.rows()", out.rows(), count);
+    require_extent("model::TextEncoder::encode", "out.cols()", out.cols(), dim());
+    const EncodeWorkspaces::Lease workspace = workspaces_->lease();
+    for (Index first = 0; first < count; first += kWindow) {
+      const Index window = std::min(kWindow, count - first);
+      tokenize(role, texts, first, window, *workspace);
+      workspace->cut_chunks(window, options_.chunk_tokens);
+      pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
+        const Index done = encode_chunk(*workspace, chunk, worker, out.row_block(first, window));
+        if (progress != nullptr) {
+          progress->advance(done);
+        }
+      });
+      require_finite(out.row_block(first, window), first);
+    }
+    workspace->level_arenas();
+  }
+
+ private:
+  static constexpr Index kWindow = 4096;  // texts tokenized ahead: bounds the ids held for a corpus of any size
+
+  [[nodiscard]] Role checked_role(Role role) const {
+    const Index longest = encoder_.config().max_length;
+    role.max_tokens = role.max_tokens == 0 ? longest : role.max_tokens;
+    if (role.max_tokens < 1 || role.max_tokens > longest) {
+      throw ConfigError::invalid(
+          "model::TextEncoder", "Role::max_tokens", std::to_string(role.max_tokens), "1.." + std::to_string(longest));
+    }
+    return role;
+  }
+
+  template <TextRange Texts>
+  Matrix<Scalar> encode_all(const Role& role, const Texts& texts, Progress* progress) const {
+    Matrix<Scalar> out(static_cast<Index>(texts.size()), dim());
+    encode(role, texts, out.view(), progress);
+    return out;
+  }
+
+  template <TextRange Texts>
+  void tokenize(const Role& role, const Texts& texts, Index first, Index count, EncodeWorkspace& workspace) const {
+    workspace.begin_window(count);
+    pool_->for_each_block(count, EncodeWorkspace::kTokenBlocks, [&](Index begin, Index end, Index number) {
+      TokenBlock& block = workspace.block(number);
+      for (Index i = begin; i < end; ++i) {
+        const auto start = static_cast<Index>(block.ids.size());
+        tokenize_one(role, texts[static_cast<std::size_t>(first + i)], first + i, block);
+        workspace.place(i, number, start, static_cast<Index>(block.ids.size()) - start);
+      }
+    });
+  }
+
+  void tokenize_one(const Role& role, std::string_view text, Index number, TokenBlock& block) const {
+    if (!role.prompt.empty()) {
+      block.prompted.assign(role.prompt).append(text);
+      text = block.prompted;
+    }
+    try {
+      (void)tokenizer_.encode(text, role.max_tokens, block.scratch, block.ids);
+    } catch (const DataError& error) {
+      throw DataError("model::TextEncoder::encode: text " + std::to_string(number) + ": " + error.what());
+    }
+    if (block.ids.size() == 0) {
+      throw DataError::invalid("model::TextEncoder::encode", "text " + std::to_string(number), "empty", "a token");
+    }
+  }
+
+  /// @return  number of texts encoded
+  Index encode_chunk(EncodeWorkspace& workspace, Index chunk, int worker, MatrixView<Scalar> out) const {
+    const EncodeChunk texts = workspace.chunk(chunk);
+    Arena& arena = workspace.arena(worker);
+    const ArenaScope scope(arena);
+    nn::Context<B> context{.arena = arena, .batch = workspace.pack(texts, arena)};
+    nn::Nothing nothing;
+    encoder_.forward(context, weights_, out.row_block(texts.first, texts.count), nothing);
+    return texts.count;
+  }
+
+  void require_finite(MatrixView<const Scalar> out, Index first) const {
+    for (Index row = 0; row < out.rows(); ++row) {
+      if (const Index bad = simd::all_finite(out.row(row)); bad >= 0) {
+        throw NonFiniteError::found("model::TextEncoder::encode",
+                                    "vector of text " + std::to_string(first + row),
+                                    static_cast<std::size_t>(bad),
+                                    double(out(row, bad)));
+      }
+    }
+  }
+
+  Encoder encoder_;
+  Weights weights_;
+  text::AnyTokenizer tokenizer_;
+  Role query_;
+  Role document_;
+  Options options_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<EncodeWorkspaces> workspaces_;
+};
+
+}  // namespace reasonembed::model

@@ -1,0 +1,106 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/context.hpp>
+#include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/nn/parameters.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace reasonembed::inline REASONEMBED_ABI::nn {
+
+/// Rows of a fused projection that checkpoints store under a name of their own.
+struct NamedRows {
+  std::string_view name;
+  Index rows = 0;
+};
+
+/// Affine map of every token.
+///
+///   y = x W^T + b          x: (T, K), W: (N, K), b: (N), y: (T, N)
+///
+/// Models: DifferentiableLayer, except that its output is N wide.
+class Linear {
+ public:
+  template <class Leaf>
+  struct Parameters {
+    typename Leaf::Matrix weight;  ///< (N, K)
+    typename Leaf::Vector bias;    ///< (N) or empty
+  };
+  template <class B>
+  struct Saved {
+    MatrixView<const typename B::Scalar> x;  ///< (T, K)
+  };
+
+  Linear(Index outputs, Index inputs, bool bias) : outputs_(outputs), inputs_(inputs), bias_(bias) {}
+
+  [[nodiscard]] Index outputs() const { return outputs_; }
+  [[nodiscard]] Index inputs() const { return inputs_; }
+
+  template <class Allocator>
+  [[nodiscard]] Parameters<typename Allocator::Leaf> allocate(Allocator& allocator) const {
+    auto weight = allocator.matrix(outputs_, inputs_);
+    return {std::move(weight), allocator.vector(bias_ ? outputs_ : 0)};
+  }
+
+  /// Visits `prefix + name + ".weight"` and `".bias"` for each named row block, in order.
+  template <class P, class F>
+  static void visit(P& parameters, const std::string& prefix, std::span<const NamedRows> blocks, F&& f) {
+    const auto weight = detail::leaf_values(parameters.weight);
+    const auto bias = detail::leaf_values(parameters.bias);
+    Index first = 0;
+    for (const NamedRows& block : blocks) {
+      if (!weight.empty()) {
+        visit_leaf(weight.row_block(first, block.rows),
+                   prefix + std::string(block.name) + ".weight",
+                   ParameterKind::kWeight,
+                   f);
+      }
+      if (!bias.empty()) {
+        visit_leaf(
+            bias.col_block(first, block.rows), prefix + std::string(block.name) + ".bias", ParameterKind::kBias, f);
+      }
+      first += block.rows;
+    }
+  }
+  template <class P, class F>
+  static void visit_weights(P& parameters, F&& f) {
+    f(parameters.weight);
+  }
+
+  /// @param x  (T, K)
+  /// @param y  (T, N), overwritten
+  template <class B, class Save>
+  void forward(Context<B>& context,
+               const Parameters<WeightLeaf<B>>& parameters,
+               MatrixView<const typename B::Scalar> x,
+               MatrixView<typename B::Scalar> y,
+               Save& saved) const {
+    Kernels<B>::linear(x, parameters.weight, parameters.bias.span(), y, context.arena);
+    if constexpr (kSaves<Save>) {
+      saved.x = x;
+    }
+  }
+
+  /// @param dy  (T, N)
+  /// @param dx  (T, K), overwritten
+  template <class B>
+  void vjp(Context<B>& context,
+           const Parameters<WeightLeaf<B>>& parameters,
+           const Saved<B>& saved,
+           MatrixView<const typename B::Scalar> dy,
+           MatrixView<typename B::Scalar> dx,
+           Parameters<GradientLeaf<typename B::Scalar>>& gradients) const {
+    Kernels<B>::linear_vjp_weight(dy, saved.x, gradients.weight, gradients.bias, context.arena);
+    Kernels<B>::linear_vjp_input(dy, parameters.weight, dx, context.arena);
+  }
+
+ private:
+  Index outputs_;
+  Index inputs_;
+  bool bias_;
+};
+
+}  // namespace reasonembed::nn
