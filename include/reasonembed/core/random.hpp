@@ -61,6 +61,7 @@ namespace detail {
 
 /// @return  {cos, sin} of 2 pi v for 0 <= v < 1, from exactly rounded operations only (so their bits are portable)
 [[nodiscard]] inline std::array<double, 2> portable_cos_sin(double v) {
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): v is not negative, and another function could round otherwise
   const int quadrant = static_cast<int>(v * 4.0 + 0.5);  // a power of two and a half: exact whether contracted or not
   const double x = (v - 0.25 * quadrant) * 6.283185307179586;  // |x| <= pi / 4
   const double square = x * x;

@@ -45,6 +45,7 @@ namespace reasonembed::inline REASONEMBED_ABI::io {
   count = std::min(count, ranked.size());
   std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count), ranked.end());
   std::vector<std::string> closest;
+  closest.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     closest.push_back(names[ranked[i].second]);
   }

@@ -150,7 +150,7 @@ inline void write_npy(const std::filesystem::path& path, MatrixView<const float>
                              "4 for each of " + std::to_string(rows) + " x " + std::to_string(cols) + " elements");
   }
   Matrix<float> matrix(rows, cols);
-  if (matrix.flat().size() != 0) {
+  if (!matrix.flat().empty()) {
     std::memcpy(matrix.flat().data(), file.data() + start, matrix.flat().size_bytes());
   }
   return matrix;

@@ -6,7 +6,6 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/utf8.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>

@@ -21,7 +21,7 @@ class AnyTokenizer {
   // NOLINTNEXTLINE(google-explicit-constructor): every tokenizer is one
   AnyTokenizer(WordPiece tokenizer) : tokenizer_(std::move(tokenizer)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): every tokenizer is one
-  AnyTokenizer(ByteTokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  AnyTokenizer(ByteTokenizer tokenizer) : tokenizer_(tokenizer) {}
 
   Encoding encode(std::string_view text,
                   Index max_tokens,

@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/stable_sort.hpp>
 
 #include <algorithm>
 #include <array>
@@ -36,9 +37,8 @@ class SpecialTokens {
       }
       starts_[static_cast<unsigned char>(token.content.front())] = true;
     }
-    std::stable_sort(tokens_.begin(), tokens_.end(), [](const SpecialToken& a, const SpecialToken& b) {
-      return a.content.size() > b.content.size();
-    });
+    stable_sort(tokens_,
+                [](const SpecialToken& a, const SpecialToken& b) { return a.content.size() > b.content.size(); });
   }
 
   /// @return  longest first

@@ -59,6 +59,7 @@ class WordPiece {
     };
     ids_ = {required(options_.unknown), required(options_.begin), required(options_.end)};
     std::vector<SpecialToken> special;
+    special.reserve(options_.special_tokens.size());
     for (const std::string& token : options_.special_tokens) {
       special.push_back({token, required(token)});
     }
