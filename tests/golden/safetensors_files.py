@@ -5,7 +5,7 @@
     python3 safetensors_files.py check FILE      compares FILE, written by write_safetensors, with the same tensors
 
 Made with safetensors 0.8.0 and torch; a new file is only needed if the format changes. tests/unit/io/safetensors_test.cpp
-knows the values below.
+knows the values below; unit_io, run with REASONEMBED_KEEP=FILE, writes FILE for `check`.
 """
 import pathlib
 import sys
