@@ -130,7 +130,7 @@ class BertCharacters {
 
   /// @return  true for a non-spacing mark, which stripping accents removes
   [[nodiscard]] static bool is_accent(char32_t c) {
-    return category(c) == Category::kMn ? !detail::contains(detail::kNotAccents, c) && c != 0x111C9 : c == 0x1734;
+    return category(c) == Category::kMn ? !detail::contains(detail::kNotAccents, c) : c == 0x1734;
   }
   /// @return  true for the 32 ASCII characters that are no letter, digit, blank or control, and for category P
   [[nodiscard]] static bool is_punctuation(char32_t c) {

@@ -1,0 +1,69 @@
+#pragma once
+/// @file Counts allocations by `operator new`. Include it in exactly one file of a test program: it replaces the global
+/// operators, which can't be inline.
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace test {
+
+inline std::atomic<std::size_t> allocation_count{0};
+
+/// @return  how often f() allocated, on whatever thread
+template <class F>
+std::size_t count_allocations(F&& f) {
+  const std::size_t before = allocation_count.load();
+  f();
+  return allocation_count.load() - before;
+}
+
+inline void* counted_allocation(std::size_t size, std::size_t alignment) {
+  ++allocation_count;
+  // aligned_alloc wants a multiple of the alignment, and never 0 bytes
+  const std::size_t rounded = (size + alignment) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded);
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
+  return memory;
+}
+
+}  // namespace test
+
+void* operator new(std::size_t size) {
+  return test::counted_allocation(size, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t size) {
+  return test::counted_allocation(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return test::counted_allocation(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return test::counted_allocation(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
