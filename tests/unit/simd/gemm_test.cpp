@@ -192,7 +192,7 @@ TEST_SUITE("simd/gemm") {
           gemm(a.view(), weight.view(), whole.view(), store, scratch);
           for (const Index rows : {1, 2, 5, 8, 9, 16, 40}) {
             bool equal = true;
-            for (Index first = 0; first + rows <= total; first += rows == 1 ? 1 : 3) {
+            for (Index first = 0; first + rows <= total; first += rows == 1 ? 1 : 5) {
               GuardedMatrix<T> moved(rows, depth, first % 5, first % 7);
               GuardedMatrix<T> c(rows, cols, first % 3, first % 4);
               for (Index i = 0; i < rows; ++i) {
@@ -237,8 +237,14 @@ TEST_SUITE("simd/gemm") {
       Index rows, cols, depth;
     };
     for (const Level level : supported_levels()) {
-      // around tiles; more rows, columns and depth than one block holds
-      for (const Shape& shape : {Shape{1, 1, 1}, Shape{9, 49, 17}, Shape{23, 95, 33}, Shape{70, 530, 1031}}) {
+      // around tiles; then more rows, more columns, more depth than a block holds
+      const Index block = 4096 / static_cast<Index>(sizeof(T));
+      for (const Shape& shape : {Shape{1, 1, 1},
+                                 Shape{9, 49, 17},
+                                 Shape{23, 95, 33},
+                                 Shape{66, 50, block},
+                                 Shape{3, 530, block},
+                                 Shape{9, 49, 2 * block + 7}}) {
         const auto [rows, cols, depth] = shape;
         CAPTURE(name_of(level));
         CAPTURE(rows);

@@ -1,0 +1,135 @@
+#include <reasonembed/core/aligned_buffer.hpp>
+#include <reasonembed/simd/gemm_kernel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/guarded_matrix.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace re = reasonembed;
+namespace detail = re::simd::detail;
+using re::AlignedBuffer;
+using re::Index;
+using re::simd::Level;
+using test::GuardedMatrix;
+
+namespace {
+
+std::vector<Level> supported_levels() {
+  std::vector<Level> levels;
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+    if (level <= re::simd::best_level()) {
+      levels.push_back(level);
+    }
+  }
+  return levels;
+}
+
+template <class T>
+AlignedBuffer<T> random_panel(Index depth, Index width, unsigned seed) {
+  AlignedBuffer<T> panel(depth * width);
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<T> uniform(T(-1), T(1));
+  for (T& x : panel.span()) {
+    x = uniform(generator);
+  }
+  return panel;
+}
+
+}  // namespace
+
+TEST_SUITE("simd/gemm_kernel") {
+  TEST_CASE_TEMPLATE("gemm_kernel: every level has a tile that fits the buffer for edges", T, float, double) {
+    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+      const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
+      CHECK(kernel.rows > 0);
+      CHECK(kernel.cols > 0);
+      CHECK(kernel.rows * kernel.cols <= detail::kLargestTile);
+      CHECK((kernel.multiply != nullptr));
+      CHECK((kernel.pack_a_transposed != nullptr));
+      CHECK((kernel.pack_a_copied != nullptr));
+      CHECK((kernel.pack_b_transposed != nullptr));
+      CHECK((kernel.pack_b_copied != nullptr));
+    }
+  }
+
+  TEST_CASE_TEMPLATE("gemm_kernel: one step of b keeps the alignment that loads rely on", T, float, double) {
+    for (const Level level : supported_levels()) {
+      const std::size_t step = static_cast<std::size_t>(detail::gemm_kernel<T>(level).cols) * sizeof(T);
+      CHECK(step % (level == Level::kAvx512 ? 64 : 32) == 0);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("multiply: is a chain in the order of the depth, for any stride of c", T, float, double) {
+    for (const Level level : supported_levels()) {
+      const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
+      for (const Index depth : {0, 1, 2, 3, 4, 5, 63}) {
+        for (const bool accumulate : {false, true}) {
+          const AlignedBuffer<T> a = random_panel<T>(depth, kernel.rows, 1);
+          const AlignedBuffer<T> b = random_panel<T>(depth, kernel.cols, 2);
+          GuardedMatrix<T> c = GuardedMatrix<T>(kernel.rows, kernel.cols, depth, 1).fill_random(3);
+          const GuardedMatrix<T> before = c;
+          kernel.multiply(depth, a.data(), b.data(), c.view().data(), c.view().stride(), accumulate);
+          bool equal = true;
+          for (Index i = 0; i < kernel.rows; ++i) {
+            for (Index j = 0; j < kernel.cols; ++j) {
+              T sum = 0;
+              for (Index k = 0; k < depth; ++k) {
+                const T x = a.data()[k * kernel.rows + i];
+                const T y = b.data()[k * kernel.cols + j];
+                const T product = x * y;
+                sum = level == Level::kPortable ? sum + product : std::fma(x, y, sum);
+              }
+              equal = equal && c(i, j) == (accumulate ? before(i, j) + sum : sum);
+            }
+          }
+          CAPTURE(name_of(level));
+          CAPTURE(depth);
+          CAPTURE(accumulate);
+          CHECK(equal);
+          CHECK(c.surroundings_untouched());
+        }
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("multiply: overwriting does not read c", T, float, double) {
+    for (const Level level : supported_levels()) {
+      const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
+      const AlignedBuffer<T> a(2 * kernel.rows);
+      const AlignedBuffer<T> b(2 * kernel.cols);
+      GuardedMatrix<T> c(kernel.rows, kernel.cols);
+      c.fill(std::numeric_limits<T>::quiet_NaN());
+      kernel.multiply(2, a.data(), b.data(), c.view().data(), c.view().stride(), false);
+      bool zero = true;
+      for (Index i = 0; i < kernel.rows; ++i) {
+        for (const T x : c.view().row(i)) {
+          zero = zero && x == 0;
+        }
+      }
+      CHECK(zero);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("depth_block: covers the depth with blocks of nearly one length, at most 4 KB", T, float, double) {
+    const Index most = 4096 / static_cast<Index>(sizeof(T));
+    CHECK(detail::depth_block<T>(0) == 0);
+    CHECK(detail::depth_block<T>(1) == 1);
+    CHECK(detail::depth_block<T>(most) == most);
+    CHECK(detail::depth_block<T>(most + 1) == most / 2 + 1);
+    CHECK(detail::depth_block<T>(2 * most) == most);
+    for (Index depth = 1; depth < 5 * most; depth += 13) {
+      const Index block = detail::depth_block<T>(depth);
+      const Index blocks = (depth + block - 1) / block;
+      const Index last = depth - (blocks - 1) * block;
+      CAPTURE(depth);
+      CHECK((block <= most && blocks == (depth + most - 1) / most && last > 0 && block - last < blocks));
+    }
+  }
+}

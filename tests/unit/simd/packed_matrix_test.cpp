@@ -1,0 +1,222 @@
+#include <reasonembed/simd/packed_matrix.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/guarded_matrix.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace re = reasonembed;
+using re::Arena;
+using re::Index;
+using re::Matrix;
+using re::MatrixView;
+using re::simd::Level;
+using re::simd::PackedMatrix;
+using re::simd::PackedView;
+using test::GuardedMatrix;
+
+static_assert(std::is_trivially_copyable_v<PackedView<float>>);
+static_assert(!std::is_copy_constructible_v<PackedMatrix<float>> && !std::is_copy_assignable_v<PackedMatrix<float>>);
+static_assert(std::is_nothrow_move_constructible_v<PackedMatrix<double>>);
+static_assert(std::is_nothrow_move_assignable_v<PackedMatrix<double>>);
+static_assert(!std::is_convertible_v<MatrixView<const float>, PackedMatrix<float>>, "packing is never silent");
+
+namespace {
+
+std::vector<Level> supported_levels() {
+  std::vector<Level> levels;
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+    if (level <= re::simd::best_level()) {
+      levels.push_back(level);
+    }
+  }
+  return levels;
+}
+
+/// Element (n, k) of a packed weight, found from the documented layout; n may lie in the padding.
+template <class T>
+T packed_element(PackedView<T> packed, Index n, Index k) {
+  const Index cols = re::simd::detail::gemm_kernel<T>(packed.level()).cols;
+  return packed.data()[(n / cols * packed.k() + k) * cols + n % cols];
+}
+
+/// Whether `packed` holds `weight` and zeros in its padding.
+template <class T>
+bool holds(PackedView<T> packed, MatrixView<const T> weight) {
+  const Index cols = re::simd::detail::gemm_kernel<T>(packed.level()).cols;
+  const Index padded = (weight.rows() + cols - 1) / cols * cols;
+  bool equal = packed.n() == weight.rows() && packed.k() == weight.cols();
+  for (Index n = 0; equal && n < padded; ++n) {
+    for (Index k = 0; equal && k < weight.cols(); ++k) {
+      equal = packed_element(packed, n, k) == (n < weight.rows() ? weight(n, k) : T{});
+    }
+  }
+  return equal;
+}
+
+}  // namespace
+
+TEST_SUITE("simd/packed_matrix") {
+  TEST_CASE_TEMPLATE(
+      "PackedMatrix: holds every element once and zeros as padding, around the edges of panels", T, float, double) {
+    for (const Level level : supported_levels()) {
+      for (const Index n : {1, 2, 7, 8, 9, 23, 24, 25, 47, 48, 49, 97}) {
+        for (const Index k : {1, 3, 7, 8, 9, 15, 16, 17, 33, 100}) {
+          CAPTURE(name_of(level));
+          CAPTURE(n);
+          CAPTURE(k);
+          const GuardedMatrix<T> weight = GuardedMatrix<T>(n, k, n % 3, k % 4).fill_random(1);
+          const PackedMatrix<T> packed(weight.view(), level);
+          CHECK(holds<T>(packed.view(), weight.view()));
+          CHECK(packed.n() == n);
+          CHECK(packed.k() == k);
+          CHECK(packed.level() == level);
+          CHECK(packed.view().level() == level);
+        }
+      }
+    }
+  }
+
+  TEST_CASE("PackedMatrix: takes the best level unless told otherwise") {
+    CHECK(PackedMatrix<float>(Matrix<float>(2, 2).view()).level() == re::simd::best_level());
+  }
+
+  TEST_CASE_TEMPLATE("PackedMatrix: bytes counts whole panels", T, float, double) {
+    for (const Level level : supported_levels()) {
+      const auto cols = static_cast<std::size_t>(re::simd::detail::gemm_kernel<T>(level).cols);
+      CHECK(PackedMatrix<T>(Matrix<T>(1, 10).view(), level).bytes() == cols * 10 * sizeof(T));
+      CHECK(PackedMatrix<T>(Matrix<T>(static_cast<Index>(cols), 10).view(), level).bytes() == cols * 10 * sizeof(T));
+      CHECK(PackedMatrix<T>(Matrix<T>(static_cast<Index>(cols) + 1, 10).view(), level).bytes() ==
+            2 * cols * 10 * sizeof(T));
+    }
+  }
+
+  TEST_CASE_TEMPLATE("PackedMatrix: empty shapes hold nothing", T, float, double) {
+    const PackedMatrix<T> none;
+    CHECK(none.n() == 0);
+    CHECK(none.k() == 0);
+    CHECK(none.bytes() == 0);
+    const PackedMatrix<T> no_rows(Matrix<T>(0, 5).view());
+    CHECK(no_rows.k() == 5);
+    CHECK(no_rows.bytes() == 0);
+    const PackedMatrix<T> no_cols(Matrix<T>(5, 0).view());
+    CHECK(no_cols.n() == 5);
+    CHECK(no_cols.bytes() == 0);
+  }
+
+  TEST_CASE_TEMPLATE("PackedMatrix: panels are aligned to a register", T, float, double) {
+    for (const Level level : supported_levels()) {
+      const PackedMatrix<T> packed(Matrix<T>(50, 7).view(), level);
+      CHECK(reinterpret_cast<std::uintptr_t>(packed.view().data()) % re::kAlignment == 0);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("assign: replaces the values in place", T, float, double) {
+    for (const Level level : supported_levels()) {
+      PackedMatrix<T> packed(GuardedMatrix<T>(51, 19).fill_random(2).view(), level);
+      const PackedView<T> view = packed.view();
+      const GuardedMatrix<T> other = GuardedMatrix<T>(51, 19, 4, 1).fill_random(3);
+      packed.assign(other.view());
+      CHECK(packed.view().data() == view.data());
+      CHECK(packed.level() == level);
+      CHECK(holds<T>(view, other.view()));
+    }
+  }
+
+  TEST_CASE("assign: refuses another shape and keeps the values") {
+    const GuardedMatrix<float> weight = GuardedMatrix<float>(4, 6).fill_random(4);
+    PackedMatrix<float> packed(weight.view());
+    CHECK_THROWS_WITH_AS(packed.assign(Matrix<float>(3, 6).view()),
+                         "simd::PackedMatrix::assign: weight.rows() is 3, expected 4",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(packed.assign(Matrix<float>(4, 7).view()),
+                         "simd::PackedMatrix::assign: weight.cols() is 7, expected 6",
+                         re::ShapeError);
+    CHECK(holds<float>(packed.view(), weight.view()));
+  }
+
+  TEST_CASE("PackedMatrix: moves its memory and leaves nothing behind") {
+    const GuardedMatrix<float> weight = GuardedMatrix<float>(4, 6).fill_random(5);
+    PackedMatrix<float> first(weight.view());
+    const float* data = first.view().data();
+    PackedMatrix<float> second(std::move(first));
+    CHECK(second.view().data() == data);
+    CHECK(holds<float>(second.view(), weight.view()));
+    CHECK(first.n() == 0);  // NOLINT(bugprone-use-after-move): documented
+    CHECK(first.k() == 0);
+    CHECK(first.bytes() == 0);
+    PackedMatrix<float> third(Matrix<float>(9, 9).view());
+    third = std::move(second);
+    CHECK(third.view().data() == data);
+    CHECK(second.bytes() == 0);  // NOLINT(bugprone-use-after-move): documented
+    PackedMatrix<float>& self = third;
+    third = std::move(self);
+    CHECK(holds<float>(third.view(), weight.view()));
+    PackedMatrix<float> other;
+    other.swap(third);
+    CHECK(other.view().data() == data);
+    CHECK(third.bytes() == 0);
+  }
+
+  TEST_CASE_TEMPLATE("pack: holds what PackedMatrix holds, until the arena is rewound", T, float, double) {
+    Arena arena;
+    for (const Level level : supported_levels()) {
+      const GuardedMatrix<T> weight = GuardedMatrix<T>(49, 33, 1, 1).fill_random(6);
+      const re::Arena::Mark mark = arena.mark();
+      const PackedView<T> packed = re::simd::pack(weight.view(), arena, level);
+      CHECK(holds<T>(packed, weight.view()));
+      CHECK(packed.level() == level);
+      CHECK(reinterpret_cast<std::uintptr_t>(packed.data()) % re::kAlignment == 0);
+      const std::size_t bytes = PackedMatrix<T>(weight.view(), level).bytes();
+      CHECK(arena.used() == (bytes + re::kAlignment - 1) / re::kAlignment * re::kAlignment);
+      arena.rewind(mark);
+      CHECK(arena.used() == 0);
+    }
+  }
+
+  TEST_CASE("pack: writes zeros over whatever the arena held") {
+    Arena arena;
+    const re::Arena::Mark mark = arena.mark();
+    for (float& x : arena.allocate<float>(100000)) {
+      x = std::numeric_limits<float>::quiet_NaN();
+    }
+    arena.rewind(mark);
+    const GuardedMatrix<float> weight = GuardedMatrix<float>(5, 3).fill_random(7);
+    CHECK(holds<float>(re::simd::pack(weight.view(), arena), weight.view()));
+  }
+
+  TEST_CASE("pack: takes a view through which one may write, and explicit types") {
+    Arena arena;
+    Matrix<float> weight(2, 3);
+    static_assert(std::is_same_v<decltype(re::simd::pack(weight.view(), arena)), PackedView<float>>);
+    static_assert(std::is_same_v<decltype(re::simd::pack(std::as_const(weight).view(), arena)), PackedView<float>>);
+    CHECK(re::simd::pack<float>(weight.view(), arena).n() == 2);
+    CHECK(re::simd::pack<float>(std::as_const(weight).view(), arena).k() == 3);
+  }
+
+  TEST_CASE("pack: refuses a level that the processor lacks") {
+    if (re::simd::best_level() == Level::kAvx512) {
+      MESSAGE("skipped: this processor has every level");
+      return;
+    }
+    Arena arena;
+    CHECK_THROWS_AS((void)re::simd::pack(Matrix<float>(1, 1).view(), arena, Level::kAvx512), re::ConfigError);
+    CHECK_THROWS_AS(PackedMatrix<float>(Matrix<float>(1, 1).view(), Level::kAvx512), re::ConfigError);
+  }
+
+  TEST_CASE("pack: refuses a padded size that no Index can hold") {
+    const float element = 0;
+    const Index most = std::numeric_limits<Index>::max();
+    // never read: the size is computed first
+    const MatrixView<const float> absurd(&element, most, most / 2);
+    Arena arena;
+    CHECK_THROWS_AS((void)re::simd::pack(absurd, arena), re::ShapeError);
+    CHECK_THROWS_AS((void)PackedMatrix<float>(absurd), re::ShapeError);
+  }
+}
