@@ -1,5 +1,6 @@
-#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
+// behind the header under test, which must compile on its own
+#include <reasonembed/core/aligned_buffer.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,6 @@
-#include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
+// behind the header under test, which must compile on its own
+#include <reasonembed/simd/cpu_features.hpp>
 
 #include <doctest/doctest.h>
 
