@@ -38,7 +38,7 @@ struct IgnoreSlice {
 /// | `L::Saved<B>`                             | what vjp needs of forward: views into the arena, trivially copyable  |
 /// | `l.allocate(allocator)`                   | `Parameters<Allocator::Leaf>`                                        |
 /// | `l.visit(parameters, prefix, f)`          | `f(ParameterSlice)` for every tensor, always in the same order       |
-/// | `L::architecture()`                       | `std::string`: the component's name, compared when weights are loaded |
+/// | `L::architecture()`                       | `std::string`: compared when weights are loaded                      |
 template <class L>
 concept Parameterized =
     requires(const L l, WeightAllocator<detail::Archetype> a, detail::WeightsOf<L>& weights, const std::string prefix) {
