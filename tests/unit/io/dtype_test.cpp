@@ -40,7 +40,9 @@ double reference_half(std::uint16_t half) {
 template <class T>
 std::vector<std::byte> misaligned(const std::vector<T>& values) {
   std::vector<std::byte> bytes(values.size() * sizeof(T) + 1);
-  std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(T));
+  if (!values.empty()) {
+    std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(T));
+  }
   return bytes;
 }
 
