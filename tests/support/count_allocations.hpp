@@ -29,6 +29,9 @@ inline void* counted_allocation(std::size_t size, std::size_t alignment) {
   return memory;
 }
 
+// g++ that sees through an inlined operator warns that free() and operator new do not match.
+[[gnu::noinline]] inline void release_counted(void* memory) noexcept { std::free(memory); }
+
 }  // namespace test
 
 void* operator new(std::size_t size) {
@@ -44,26 +47,26 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
   return test::counted_allocation(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete[](void* memory) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete[](void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  test::release_counted(memory);
 }

@@ -13,9 +13,9 @@
 namespace reasonembed::inline REASONEMBED_ABI::text {
 
 struct BertNormalizerOptions {
-  bool clean_text = true;             ///< drop control characters, write every white space as a blank
-  bool handle_chinese_chars = true;   ///< put blanks around every ideograph
-  std::optional<bool> strip_accents;  ///< decompose and drop non-spacing marks; unset means: as `lowercase`
+  bool clean_text = true;                            ///< drop control characters, write every white space as a blank
+  bool handle_chinese_chars = true;                  ///< put blanks around every ideograph
+  std::optional<bool> strip_accents = std::nullopt;  ///< decompose, drop non-spacing marks; unset: as `lowercase`
   bool lowercase = true;
 
   friend bool operator==(const BertNormalizerOptions&, const BertNormalizerOptions&) = default;

@@ -19,7 +19,7 @@
 namespace reasonembed::inline REASONEMBED_ABI::text {
 
 struct WordPieceOptions {
-  BertNormalizerOptions normalizer;
+  BertNormalizerOptions normalizer = {};
   std::string unknown = "[UNK]";
   std::string begin = "[CLS]";
   std::string end = "[SEP]";
