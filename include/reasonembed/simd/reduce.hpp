@@ -1,0 +1,134 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/batch.hpp>
+#include <reasonembed/simd/map.hpp>
+#include <reasonembed/simd/math.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd {
+
+/// sum_i x_i y_i
+///
+/// @param x  (N)
+/// @param y  (N)
+/// @throws ShapeError if the lengths differ
+/// @note   O(N), no allocation; the order of the sum depends on N alone
+template <class T, class U, class Arch = CompiledArch>
+  requires std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>
+[[nodiscard]] std::remove_const_t<T> dot(std::span<T> x, std::span<U> y) {
+  using S = std::remove_const_t<T>;
+  require_extent("simd::dot", "y.size()", static_cast<Index>(y.size()), static_cast<Index>(x.size()));
+  return sum_lanes<S, Arch, 1>(static_cast<Index>(x.size()), [&](auto lanes, auto& sums) {
+    sums[0] = BatchOps<S, Arch>::fma(lanes.load(x.data()), lanes.load(y.data()), sums[0]);
+  })[0];
+}
+
+/// sum_i x_i
+///
+/// @param x  (N)
+/// @note   O(N), no allocation; the order of the sum depends on N alone
+template <class T, class Arch = CompiledArch>
+[[nodiscard]] std::remove_const_t<T> sum(std::span<T> x) {
+  return sum_lanes<std::remove_const_t<T>, Arch, 1>(
+      static_cast<Index>(x.size()), [&](auto lanes, auto& sums) { sums[0] = sums[0] + lanes.load(x.data()); })[0];
+}
+
+namespace detail {
+
+/// @return  the largest element, -infinity of none; unspecified if there is a NaN
+template <class T, class Arch>
+[[nodiscard]] T largest(const T* x, Index size) {
+  using Ops = BatchOps<T, Arch>;
+  Batch<T, Arch> top(-std::numeric_limits<T>::infinity());
+  for_each_lanes<T, Arch>(size, [&](auto lanes) { top = Ops::at_least(lanes.blend(lanes.load(x), top), top); });
+  return Ops::max(top);
+}
+
+/// @return  sum_i e^(x_i - shift)
+template <class T, class Arch>
+[[nodiscard]] T sum_of_exponentials(const T* x, Index size, T shift) {
+  const Batch<T, Arch> subtract(shift);
+  return sum_lanes<T, Arch, 1>(
+      size, [&](auto lanes, auto& sums) { sums[0] = sums[0] + BatchMath<T, Arch>::exp(lanes.load(x) - subtract); })[0];
+}
+
+}  // namespace detail
+
+/// log sum_i e^x_i, without overflow.
+///
+/// @param x  (N)
+/// @return   -infinity if N is 0 or all elements are -infinity; infinity if one is and none is NaN; NaN if one is
+/// @note     O(N), no allocation; the order of the sum depends on N alone
+template <class T, class Arch = CompiledArch>
+[[nodiscard]] std::remove_const_t<T> log_sum_exp(std::span<T> x) {
+  using S = std::remove_const_t<T>;
+  const auto size = static_cast<Index>(x.size());
+  const S top = detail::largest<S, Arch>(x.data(), size);
+  const S shift = std::isinf(top) ? S{0} : top;
+  return shift + std::log(detail::sum_of_exponentials<S, Arch>(x.data(), size, shift));
+}
+
+/// y_i = e^x_i / sum_j e^x_j, the largest element subtracted first.
+///
+/// @param x  (N)
+/// @param y  (N), overwritten; may be x
+/// @throws ShapeError if the lengths differ
+/// @note   O(N), no allocation; an infinite or NaN element makes what the formula makes of it: mostly NaN. The order of
+///         the sum depends on N alone
+template <class T, class Arch = CompiledArch>
+void softmax(std::type_identity_t<std::span<const T>> x, std::span<T> y) {
+  using B = Batch<T, Arch>;
+  const auto size = static_cast<Index>(x.size());
+  require_extent("simd::softmax", "y.size()", static_cast<Index>(y.size()), size);
+  const B top(detail::largest<T, Arch>(x.data(), size));
+  const T sum = sum_lanes<T, Arch, 1>(size, [&](auto lanes, auto& sums) {
+    const B e = BatchMath<T, Arch>::exp(lanes.load(x.data()) - top);
+    lanes.store(y.data(), e);
+    sums[0] = sums[0] + e;
+  })[0];
+  const B inverse(T{1} / sum);
+  for_each_lanes<T, Arch>(size, [&](auto lanes) { lanes.store(y.data(), lanes.load(y.data()) * inverse); });
+}
+
+/// @param x  (N)
+/// @return   the index of the first NaN or infinity, or -1
+/// @note     O(N), no allocation
+template <class T, class Arch = CompiledArch>
+[[nodiscard]] Index first_non_finite(std::span<T> x) {
+  using S = std::remove_const_t<T>;
+  constexpr std::size_t kBlock = 4096;
+  for (std::size_t first = 0; first < x.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, x.size() - first);
+    const S* block = x.data() + first;
+    // 0 x is 0 for finite numbers, NaN otherwise
+    const S zeros = sum_lanes<S, Arch, 1>(static_cast<Index>(count), [&](auto lanes, auto& sums) {
+      sums[0] = sums[0] + lanes.load(block) * Batch<S, Arch>(S{0});
+    })[0];
+    if (zeros == S{0}) {
+      continue;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!std::isfinite(block[i])) {
+        return static_cast<Index>(first + i);
+      }
+    }
+  }
+  return -1;
+}
+
+/// @param x  (N)
+/// @return   whether no element is NaN or infinite
+/// @note     O(N), no allocation
+template <class T, class Arch = CompiledArch>
+[[nodiscard]] bool all_finite(std::span<T> x) {
+  return first_non_finite<T, Arch>(x) < 0;
+}
+
+}  // namespace reasonembed::simd
