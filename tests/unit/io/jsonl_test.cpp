@@ -8,6 +8,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -37,6 +38,27 @@ TEST_SUITE("io/jsonl") {
           std::vector<std::string>{"a.jsonl:1 {\"a\":1}", "a.jsonl:2 {\"b\":[2]}", "a.jsonl:3 {}"});
     CHECK(rows_of(scratch.write("a.jsonl", "\xEF\xBB\xBF{}\n\n\n")) == std::vector<std::string>{"a.jsonl:1 {}"});
     CHECK(rows_of(scratch.write("a.jsonl", "")).empty());
+  }
+  TEST_CASE("for_each_json_line: the documented example") {
+    const test::Scratch scratch;
+    const auto path = scratch.write("rows.jsonl", "{\"id\":\"a\",\"score\":1}\n{\"id\":\"b\",\"score\":-1}\n");
+    std::vector<std::string> ids;
+    std::string message;
+    // example-begin jsonl
+    const auto keep = [&](const re::io::JsonFields& row) {
+      ids.push_back(row.get_string("id"));
+      const double weight = row.find_double("weight").value_or(1.0);  // absent or null: 1
+      const std::int64_t score = row.get_int("score", 0, 4);
+      message += std::to_string(weight * static_cast<double>(score));
+    };
+    try {
+      re::io::for_each_json_line(path, keep);
+    } catch (const re::DataError& error) {
+      message = error.what();  // rows.jsonl:2: score is -1, expected an integer in [0, 4]
+    }
+    // example-end jsonl
+    CHECK(ids == std::vector<std::string>{"a", "b"});
+    CHECK(message == path.string() + ":2: score is -1, expected an integer in [0, 4]");
   }
   TEST_CASE("for_each_json_line: a broken line is an error with file and line") {
     const test::Scratch scratch;

@@ -1,3 +1,4 @@
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -42,6 +44,25 @@ void copy(const SafeTensors& file, const std::filesystem::path& to) {
 }  // namespace
 
 TEST_SUITE("io/safetensors_writer") {
+  TEST_CASE("write_safetensors: the documented example") {
+    const test::Scratch scratch;
+    const std::filesystem::path path = scratch / "weights.safetensors";
+    // example-begin safetensors
+    re::Matrix<float> weight(2, 3);
+    weight(1, 2) = 0.5F;
+    re::io::write_safetensors(
+        path, std::vector{re::io::NamedTensor::of<float>("projection.weight", weight.view())}, {{"format", "pt"}});
+
+    const auto file = re::io::SafeTensors::open(path);
+    for (const std::string& name : file.names()) {
+      const re::io::TensorInfo& tensor = file.tensor(name);
+      std::printf("%s %s\n", name.c_str(), re::io::shape_text(tensor.shape).c_str());  // projection.weight [2, 3]
+    }
+    re::Matrix<double> read(2, 3);
+    file.read("projection.weight", read.view());
+    // example-end safetensors
+    CHECK(read(1, 2) == 0.5);
+  }
   TEST_CASE("write_safetensors: the bytes are those of the format, headers padded to eight") {
     const test::Scratch scratch;
     const std::vector<float> values = {1.0F, -2.0F};
