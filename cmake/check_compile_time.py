@@ -22,7 +22,8 @@ def main():
     parser.add_argument('--budget', type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     compiler = Compiler(arguments)
-    budget = json.loads(arguments.budget.read_text())['umbrella_to_eigen_core']
+    kind = 'clang' if 'clang' in pathlib.Path(arguments.compiler).name else 'gcc'
+    budget = json.loads(arguments.budget.read_text())['umbrella_to_eigen_core'][kind]
 
     umbrella, eigen = [], []
     for _ in range(REPETITIONS):  # alternating, so that a busy neighbour slows both
