@@ -4,7 +4,7 @@
 #include <reasonembed/core/view.hpp>
 
 #include <cstddef>
-#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <span>
@@ -55,7 +55,11 @@ class AlignedBuffer {
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
-  ~AlignedBuffer() { std::free(data_); }
+  ~AlignedBuffer() {
+    if (data_ != nullptr) {
+      ::operator delete(data_, std::align_val_t(layout(size_).alignment));
+    }
+  }
 
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
@@ -68,28 +72,32 @@ class AlignedBuffer {
   [[nodiscard]] std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
 
  private:
+  struct Layout {
+    std::size_t alignment;
+    std::size_t bytes;
+  };
+  static Layout layout(Index size) {
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+    return {alignment, (bytes + alignment - 1) / alignment * alignment};
+  }
+  /// By operator new, so that a program that counts or replaces allocations sees these too.
   static T* allocate(Index size) {
     if (size == 0) {
       return nullptr;
     }
-    constexpr std::size_t kHugePage = std::size_t{2} << 20;
-    const auto count = static_cast<std::size_t>(size);
-    if (size < 0 || count > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(T)) {
+    if (size < 0 || static_cast<std::size_t>(size) > std::numeric_limits<std::size_t>::max() / 4 / sizeof(T)) {
       throw std::bad_array_new_length();
     }
-    const std::size_t bytes = count * sizeof(T);
-    const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
-    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, rounded);
-    if (memory == nullptr) {
-      throw std::bad_alloc();
-    }
+    const Layout wanted = layout(size);
+    void* memory = ::operator new(wanted.bytes, std::align_val_t(wanted.alignment));
 #if defined(__linux__)
-    if (alignment == kHugePage) {
-      (void)madvise(memory, rounded, MADV_HUGEPAGE);  // advice: without huge pages the buffer is only slower
+    if (wanted.alignment > kAlignment) {
+      (void)madvise(memory, wanted.bytes, MADV_HUGEPAGE);  // advice: without huge pages the buffer is only slower
     }
 #endif
-    __builtin_memset(memory, 0, rounded);
+    std::memset(memory, 0, wanted.bytes);
     return static_cast<T*>(memory);
   }
 

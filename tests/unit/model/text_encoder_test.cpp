@@ -1,0 +1,222 @@
+#include <reasonembed/model/text_encoder.hpp>
+
+#include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/qwen3.hpp>
+
+#include <doctest/doctest.h>
+#include <support/count_allocations.hpp>
+#include <support/text_samples.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace re = reasonembed;
+using re::Index;
+using re::Matrix;
+using re::MatrixView;
+using re::model::MiniLm;
+
+namespace {
+
+MiniLm encoder_with(int threads, Index chunk_tokens = 512) {
+  return re::model::random_byte_encoder(7, {.threads = threads, .chunk_tokens = chunk_tokens});
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+/// A causal decoder with rotary positions, QK-norm and grouped heads over bytes.
+using Qwen3 = re::model::TextEncoder<re::model::Qwen3Encoder<>, re::backend::Cpu<float>>;
+Qwen3 causal_encoder(int threads) {
+  re::model::Qwen3Encoder<> encoder({.vocab = 258,
+                                     .dim = 48,
+                                     .layers = 2,
+                                     .heads = 4,
+                                     .kv_heads = 2,
+                                     .head_dim = 20,
+                                     .mlp_dim = 70,
+                                     .max_length = 600});
+  auto weights = re::model::random_weights<re::backend::Cpu<float>>(encoder, 3, 0.1);
+  return Qwen3(std::move(encoder), std::move(weights), re::text::ByteTokenizer(), {}, {}, {.threads = threads});
+}
+
+template <class Encoder>
+void check_independence(const Encoder& one_thread, const Encoder& two_threads) {
+  const std::vector<std::string> texts = test::text_samples(61, 70);
+  const Matrix<float> all = one_thread.encode_document(texts);
+  for (Index i = 0; i < all.rows(); ++i) {  // alone
+    CAPTURE(i);
+    CHECK(same_bits(one_thread.encode_document({texts[static_cast<std::size_t>(i)]}).row(0), all.row(i)));
+  }
+  CHECK(same_bits(two_threads.encode_document(texts).flat(), all.flat()));
+  std::vector<std::string> reversed(texts.rbegin(), texts.rend());
+  const Matrix<float> backwards = two_threads.encode_document(reversed);
+  for (Index i = 0; i < all.rows(); ++i) {
+    CAPTURE(i);
+    CHECK(same_bits(backwards.row(all.rows() - 1 - i), all.row(i)));
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("model/text_encoder") {
+  TEST_CASE("encode: a vector's bits don't depend on its batch, order or thread") {
+    check_independence(encoder_with(1), encoder_with(2));
+    check_independence(encoder_with(1, 40), encoder_with(2, 3000));
+  }
+  TEST_CASE("encode: a causal decoder keeps the same promise") {
+    check_independence(causal_encoder(1), causal_encoder(2));
+  }
+  TEST_CASE("encode: the chunk size never changes a vector") {
+    const std::vector<std::string> texts = test::text_samples(40, 50, 2);
+    const Matrix<float> want = encoder_with(1).encode_query(texts);
+    for (const Index chunk : {1, 7, 64, 1000, 100000}) {
+      CAPTURE(chunk);
+      CHECK(same_bits(encoder_with(2, chunk).encode_query(texts).flat(), want.flat()));
+    }
+  }
+  TEST_CASE("encode: vectors have unit length") {
+    const Matrix<float> vectors = encoder_with(1).encode_document(test::text_samples(20, 30, 3));
+    for (Index i = 0; i < vectors.rows(); ++i) {
+      double norm = 0.0;
+      for (const float value : vectors.row(i)) {
+        norm += double(value) * double(value);
+      }
+      CHECK(std::abs(norm - 1.0) < 128 * 1.2e-7);  // 128 products of relative error eps
+    }
+  }
+  TEST_CASE("encode: more texts than one window are all encoded in place") {
+    std::vector<std::string> texts(4100, "x");
+    texts[0] = "first";
+    texts[4096] = "second window";
+    texts[4099] = "last";
+    const auto encoder = encoder_with(2);
+    const Matrix<float> vectors = encoder.encode_document(texts);
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{4099}}) {
+      CHECK(same_bits(vectors.row(static_cast<Index>(i)), encoder.encode_document({texts[i]}).row(0)));
+    }
+  }
+  TEST_CASE("encode: no text gives no vector") {
+    const Matrix<float> vectors = encoder_with(2).encode_document(std::vector<std::string>());
+    CHECK(vectors.rows() == 0);
+    CHECK(vectors.cols() == 128);
+  }
+  TEST_CASE("encode: an empty text has a vector of its special tokens") {
+    const Matrix<float> vectors = encoder_with(1).encode_document({""});
+    CHECK(std::any_of(vectors.row(0).begin(), vectors.row(0).end(), [](float v) { return v != 0.0F; }));
+  }
+  TEST_CASE("encode: a text beyond the limit is the same as its beginning") {
+    const auto encoder = encoder_with(1);
+    const std::string long_text(3000, 'a');
+    const Matrix<float> vectors = encoder.encode_document({long_text, long_text.substr(0, 511)});
+    CHECK(same_bits(vectors.row(0), vectors.row(1)));  // 512 tokens with the end token
+  }
+  TEST_CASE("encode: a role's prompt is part of the text") {
+    const re::model::Role role{.prompt = "query: ", .max_tokens = 100};
+    const auto encoder = encoder_with(1);
+    Matrix<float> vector(1, encoder.dim());
+    const std::vector<std::string> text = {"why"};
+    encoder.encode(role, text, vector.view());
+    CHECK(same_bits(vector.row(0), encoder.encode_document({"query: why"}).row(0)));
+  }
+  TEST_CASE("encode: is safe from many threads, which all get the same bits") {
+    const auto encoder = encoder_with(2);
+    const std::vector<std::string> texts = test::text_samples(30, 40, 5);
+    const Matrix<float> want = encoder.encode_document(texts);
+    std::vector<int> equal(4, 0);
+    {
+      std::vector<std::jthread> callers;
+      for (std::size_t caller = 0; caller < equal.size(); ++caller) {
+        callers.emplace_back([&, caller] {
+          for (int repeat = 0; repeat < 3; ++repeat) {
+            equal[caller] += same_bits(encoder.encode_document(texts).flat(), want.flat()) ? 1 : 0;
+          }
+        });
+      }
+    }
+    CHECK(equal == std::vector<int>(4, 3));
+  }
+  TEST_CASE("encode: allocates nothing once it is warm") {
+    for (const int threads : {1, 2}) {
+      CAPTURE(threads);
+      const auto encoder = encoder_with(threads);
+      const std::vector<std::string> texts = test::text_samples(50, 60, 6);
+      Matrix<float> out(50, encoder.dim());
+      for (int warm_up = 0; warm_up < 3; ++warm_up) {
+        encoder.encode(encoder.document_role(), texts, out.view());
+      }
+      CHECK(test::count_allocations([&] {
+              for (int repeat = 0; repeat < 5; ++repeat) {
+                encoder.encode(encoder.document_role(), texts, out.view());
+              }
+            }) == 0);
+    }
+  }
+  TEST_CASE("encode: the allocation counter counts") {
+    CHECK(test::count_allocations([] { const std::vector<int> something(1000); }) == 1);
+    CHECK(test::count_allocations([] { const re::AlignedBuffer<float> buffer(1000); }) == 1);
+  }
+  TEST_CASE("encode: a text that is not UTF-8 is named") {
+    const std::vector<std::string> texts = {"fine", "bad \xFF byte"};
+    CHECK_THROWS_WITH_AS((void)encoder_with(2).encode_document(texts),
+                         "model::TextEncoder::encode: text 1: text::ByteTokenizer::encode: text is not UTF-8 at byte 4, expected "
+                         "UTF-8 text",
+                         re::DataError);
+  }
+  TEST_CASE("encode: rejects an output of another shape") {
+    const auto encoder = encoder_with(1);
+    const std::vector<std::string> texts = {"a", "b"};
+    Matrix<float> narrow(2, 5);
+    CHECK_THROWS_WITH_AS(encoder.encode(encoder.query_role(), texts, narrow.view()),
+                         "model::TextEncoder::encode: out.cols() is 5, expected 128", re::ShapeError);
+    Matrix<float> shallow(1, 128);
+    CHECK_THROWS_WITH_AS(encoder.encode(encoder.query_role(), texts, shallow.view()),
+                         "model::TextEncoder::encode: out.rows() is 1, expected 2", re::ShapeError);
+  }
+  TEST_CASE("encode: a vector that is no number is refused by name") {
+    const re::model::BertEncoder<> description({.vocab = 258,
+                                                .dim = 8,
+                                                .layers = 1,
+                                                .heads = 1,
+                                                .kv_heads = 1,
+                                                .head_dim = 8,
+                                                .mlp_dim = 8,
+                                                .max_length = 16});
+    auto weights = re::model::random_weights<re::backend::Cpu<float>>(description, 1);
+    weights.embedding.token.view()('z', 3) = std::numeric_limits<float>::infinity();
+    const MiniLm encoder(description, std::move(weights), re::text::ByteTokenizer(), {}, {}, {.threads = 1});
+    CHECK_NOTHROW((void)encoder.encode_document({"ok"}));
+    CHECK_THROWS_AS((void)encoder.encode_document({"ok", "z"}), re::NonFiniteError);
+  }
+  TEST_CASE("constructor: a tokenizer with more ids than rows is refused") {
+    const re::model::BertEncoder<> description({.vocab = 100,
+                                                .dim = 8,
+                                                .layers = 1,
+                                                .heads = 1,
+                                                .kv_heads = 1,
+                                                .head_dim = 8,
+                                                .mlp_dim = 8,
+                                                .max_length = 16});
+    auto weights = re::model::random_weights<re::backend::Cpu<float>>(description, 1);
+    CHECK_THROWS_WITH_AS(MiniLm(description, std::move(weights), re::text::ByteTokenizer(), {}, {}),
+                         "model::TextEncoder: size of the tokenizer's vocabulary is 258, expected at most vocab 100",
+                         re::ConfigError);
+  }
+  TEST_CASE("constructor: impossible options are refused") {
+    CHECK_THROWS_WITH_AS((void)encoder_with(1, 0),
+                         "model::TextEncoder: chunk_tokens is 0, expected at least 1", re::ConfigError);
+    CHECK_THROWS_AS((void)encoder_with(-1), re::ConfigError);
+  }
+  TEST_CASE("random_byte_encoder: the weights are a function of the seed") {
+    const std::vector<std::string> texts = {"seeded"};
+    const Matrix<float> a = re::model::random_byte_encoder(1, {.threads = 1}).encode_query(texts);
+    CHECK(same_bits(a.flat(), re::model::random_byte_encoder(1, {.threads = 2}).encode_query(texts).flat()));
+    CHECK_FALSE(same_bits(a.flat(), re::model::random_byte_encoder(2, {.threads = 1}).encode_query(texts).flat()));
+  }
+}
