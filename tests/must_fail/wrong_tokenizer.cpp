@@ -1,4 +1,4 @@
-// expected-error: Tokenizer.*(not satisfied|evaluated to false)|does not satisfy 'Tokenizer'|constraints not satisfied
+// expected-error: does not satisfy 'Tokenizer'|satisfaction of .{1,3}Tokenizer<T>
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/tokenizer.hpp>
 

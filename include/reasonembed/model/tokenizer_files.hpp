@@ -123,42 +123,52 @@ inline std::string template_token(const JsonFields& processor, const std::string
   return tokens.front();
 }
 
-inline Surroundings surroundings(const JsonFields& file) {
-  const std::optional<JsonFields> found = file.find_object("post_processor");
-  const std::string type = found ? found->get_string("type") : "";
-  if (type == "BertProcessing") {
-    const auto token = [&](std::string_view name) {
-      const Json& pair = found->get_array(name);
-      if (pair.size() != 2 || !pair[0].is_string()) {
-        throw DataError::invalid(file.where(), "post_processor." + std::string(name), pair.dump(), "[token, id]");
-      }
-      return pair[0].get<std::string>();
-    };
-    return {token("cls"), token("sep")};
-  }
-  if (type != "TemplateProcessing") {
-    throw ConfigError::invalid(file.where(),
-                               "post_processor.type",
-                               found ? io::in_quotes(type) : "missing",
-                               "\"TemplateProcessing\" or \"BertProcessing\"");
-  }
+/// {"type": "BertProcessing", "cls": [token, id], "sep": [token, id]}
+inline Surroundings surroundings_of_pair(const JsonFields& processor) {
+  const auto token = [&](std::string_view name) {
+    const Json& pair = processor.get_array(name);
+    if (pair.size() != 2 || !pair[0].is_string()) {
+      throw DataError::invalid(processor.where(), "post_processor." + std::string(name), pair.dump(), "[token, id]");
+    }
+    return pair[0].get<std::string>();
+  };
+  return {token("cls"), token("sep")};
+}
+
+/// {"type": "TemplateProcessing", "single": [special token, text, special token], ..}
+inline Surroundings surroundings_of_template(const JsonFields& processor) {
+  const Json& single = processor.get_array("single");
   std::vector<std::string> names;
   std::string shape;
-  for (const Json& element : found->get_array("single")) {
+  for (const Json& element : single) {
     if (element.contains("SpecialToken")) {
       shape += "S";
-      names.push_back(JsonFields(element, file.where()).get_object("SpecialToken").get_string("id"));
+      names.push_back(JsonFields(element, processor.where()).get_object("SpecialToken").get_string("id"));
     } else {
       shape += element.contains("Sequence") ? "A" : "?";
     }
   }
   if (shape != "SAS") {
-    throw ConfigError::invalid(file.where(),
-                               "post_processor.single",
-                               found->get_array("single").dump(),
-                               "a special token, the text, a special token");
+    throw ConfigError::invalid(
+        processor.where(), "post_processor.single", single.dump(), "a special token, the text, a special token");
   }
-  return {template_token(*found, names[0]), template_token(*found, names[1])};
+  return {template_token(processor, names[0]), template_token(processor, names[1])};
+}
+
+inline Surroundings surroundings(const JsonFields& file) {
+  std::string type = "missing";
+  if (file.has("post_processor")) {
+    const JsonFields processor = file.get_object("post_processor");
+    type = processor.get_string("type");
+    if (type == "BertProcessing") {
+      return surroundings_of_pair(processor);
+    }
+    if (type == "TemplateProcessing") {
+      return surroundings_of_template(processor);
+    }
+    type = io::in_quotes(type);
+  }
+  throw ConfigError::invalid(file.where(), "post_processor.type", type, "\"TemplateProcessing\" or \"BertProcessing\"");
 }
 
 inline text::WordPiece word_piece_from_tokenizer_json(const std::filesystem::path& path) {

@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::text {
@@ -62,7 +61,7 @@ class Vocabulary {
       }
       tokens.push_back(line);
     }
-    return {std::move(tokens), file, Numbering::kLines};
+    return {tokens, file, Numbering::kLines};
   }
 
   [[nodiscard]] Index size() const { return static_cast<Index>(ends_.size()); }
@@ -109,7 +108,7 @@ class Vocabulary {
     std::int32_t id = kMissing;
   };
 
-  Vocabulary(std::vector<std::string_view> tokens, std::string_view where, Numbering numbering)
+  Vocabulary(const std::vector<std::string_view>& tokens, std::string_view where, Numbering numbering)
       : slots_(std::bit_ceil(2 * tokens.size() + 1)), mask_(slots_.size() - 1) {
     std::size_t bytes = 0;
     for (const std::string_view token : tokens) {

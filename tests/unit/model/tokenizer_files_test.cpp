@@ -125,6 +125,23 @@ TEST_SUITE("model/tokenizer_files") {
     CHECK(read_word_piece(scratch.path()).encode("ab") == Ids{2, 4, 3});
   }
 
+  TEST_CASE("read_word_piece: refuses a BertProcessing without its pairs") {
+    const std::string json(kTokenizerJson);
+    const std::size_t first = json.find("\"post_processor\"");
+    const std::size_t end = json.find("\"decoder\"");
+    const auto with = [&](const std::string& processor) {
+      return json.substr(0, first) + "\"post_processor\": " + processor + "," + json.substr(end);
+    };
+    check_refused<re::DataError>(
+        {{"tokenizer.json", with(R"({"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]"]})")}},
+        "tokenizer.json: post_processor.cls is [\"[CLS]\"], expected [token, id]");
+    check_refused<re::DataError>({{"tokenizer.json", with(R"({"type": "BertProcessing", "cls": ["[CLS]", 2]})")}},
+                                 "tokenizer.json: post_processor.sep is missing, expected an array");
+    check_refused<re::ConfigError>(
+        {{"tokenizer.json", with("null")}},
+        "tokenizer.json: post_processor.type is missing, expected \"TemplateProcessing\" or \"BertProcessing\"");
+  }
+
   TEST_CASE("read_word_piece: reads vocab.txt with the defaults of BERT") {
     const test::Scratch scratch;
     scratch.write("vocab.txt", kVocabTxt);
@@ -308,7 +325,9 @@ TEST_SUITE("model/tokenizer_files") {
       CHECK(t.encode(text) == ids);
       ++cases;
     }
-    CHECK(cases >= 46);
+    CHECK(cases == 46);
+    CHECK(texts.substr(first).empty());  // the last case is the empty text
+    CHECK(t.encode("") == Ids{t.special_ids().begin, t.special_ids().end});
     CHECK(t.vocab_size() == 30522);
   }
 }

@@ -168,6 +168,42 @@ TEST_SUITE("text/word_piece") {
     CHECK(t.encode("", 2, scratch, ids) == Encoding{.tokens = 2, .truncated = 0});
   }
 
+  TEST_CASE("encode: at every limit the ids are the first of the whole text, and nothing goes uncounted") {
+    const WordPiece t = tokenizer({"a", "b", "##c", ".", "\u4F60"});
+    const std::string text = "abc bcc. zz [SEP] \u4F60\u4F60 a.b.c [CLS]\u00C1";
+    const Ids whole = t.encode(text);
+    const auto length = static_cast<re::Index>(whole.size());
+    REQUIRE(length > 15);
+    re::text::TokenScratch scratch;
+    for (re::Index limit = 2; limit < length + 3; ++limit) {
+      CAPTURE(limit);
+      const re::Index kept = std::min(limit, length);
+      Ids expected(whole.begin(), whole.begin() + kept - 1);
+      expected.push_back(kEnd);
+      Ids ids;
+      CHECK(t.encode(text, limit, scratch, ids) == Encoding{kept, length - kept});
+      CHECK(ids == expected);
+    }
+  }
+
+  TEST_CASE("encode: a refused text leaves the scratch as good as new") {
+    const WordPiece t = tokenizer({"a", "##b"});
+    re::text::TokenScratch scratch;
+    Ids ids;
+    CHECK_THROWS_AS(t.encode("ab \u302E\xFF", 9, scratch, ids), re::DataError);
+    CHECK_THROWS_AS(t.encode("ab", 0, scratch, ids), re::ConfigError);
+    t.encode("ab", 9, scratch, ids);
+    CHECK(ids == t.encode("ab"));
+  }
+
+  TEST_CASE("tokenize: packs several texts and cuts each by itself") {
+    const WordPiece t = tokenizer({"a", "b", "##c"});
+    const re::text::TokenizedTexts packed = re::text::tokenize(t, Strings{"a bc", "", "b a b a"}, 4);
+    CHECK(packed.ids == Ids{kBegin, 5, 6, kEnd, kBegin, kEnd, kBegin, 6, 5, kEnd});
+    CHECK(packed.offsets == Ids{0, 4, 6, 10});
+    CHECK(packed.truncated == std::vector<re::Index>{1, 0, 2});
+  }
+
   TEST_CASE("encode: refuses a limit below two and leaves the ids alone") {
     const WordPiece t = tokenizer({"a"});
     re::text::TokenScratch scratch;
