@@ -33,17 +33,24 @@ struct PanelBlock {
 
 /// One tile of c, at the edges of c through a buffer: the kernel always works on whole tiles, and an element takes the
 /// same steps in the middle as at an edge.
+///
+/// @param tile  all but c, stride and accumulate
 template <class T>
-void multiply_tile(const GemmKernel<T>& kernel, Index depth, const T* a, const T* b, MatrixView<T> c, bool accumulate) {
+void multiply_tile(const GemmKernel<T>& kernel, Tile<T> tile, MatrixView<T> c, bool accumulate) {
   if (c.rows() == kernel.rows && c.cols() == kernel.cols) {
-    kernel.multiply(depth, a, b, c.data(), c.stride(), accumulate);
+    tile.c = c.data();
+    tile.stride = c.stride();
+    tile.accumulate = accumulate;
+    kernel.multiply(tile);
     return;
   }
-  alignas(kAlignment) T tile[kLargestTile];
-  kernel.multiply(depth, a, b, tile, kernel.cols, false);
+  alignas(kAlignment) T whole[kLargestTile];
+  tile.c = whole;
+  tile.stride = kernel.cols;
+  kernel.multiply(tile);
   for (Index i = 0; i < c.rows(); ++i) {
     T* row = c.data() + i * c.stride();
-    const T* sums = tile + i * kernel.cols;
+    const T* sums = whole + i * kernel.cols;
     if (accumulate) {
       for (Index j = 0; j < c.cols(); ++j) {
         row[j] += sums[j];
@@ -98,12 +105,17 @@ void multiply_panels(
   const GemmKernel<T>& kernel = p.kernel;
   const bool accumulate = p.store == Store::kAccumulate || k > 0;
   const bool finished = k + b.depth == p.depth;
+  const Index tiles = (rows + kernel.rows - 1) / kernel.rows;
+  const Index ahead_step = std::min(kCacheLine<T>, (kernel.cols + tiles - 1) / tiles);
   for (Index j = 0; j < cols; j += kernel.cols) {
     const T* b_panel = b.data + j / kernel.cols * b.panel_stride;
+    const T* b_next = j + kernel.cols < cols ? b_panel + b.panel_stride : b.data;  // the first, for the next rows
     const MatrixView<T> columns = p.c.col_block(col + j, std::min(kernel.cols, cols - j));
     for (Index i = 0; i < rows; i += kernel.rows) {
       const MatrixView<T> tile = columns.row_block(row + i, std::min(kernel.rows, rows - i));
-      multiply_tile(kernel, b.depth, a + i * b.depth, b_panel, tile, accumulate);
+      const T* ahead = b_next + std::min(i / kernel.rows * ahead_step, kernel.cols - ahead_step) * b.depth;
+      multiply_tile(
+          kernel, {b.depth, a + i * b.depth, b_panel, nullptr, 0, false, ahead, ahead_step}, tile, accumulate);
       if (!std::same_as<E, NoEpilogue> && finished) {
         for (Index line = 0; line < tile.rows(); ++line) {
           p.epilogue(row + i + line, col + j, tile.row(line));

@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/gemm_kernel_portable.hpp>
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -56,21 +57,25 @@ struct Avx2Kernel {
   static constexpr Index kRows = 4;
   static constexpr Index kCols = 3 * Lanes::kCount;
 
-  /// As PortableKernel::multiply; b is aligned to 32 bytes. Tuned for the first processor that has these instructions:
+  /// Prefetches as the AVX-512 kernel. Tuned for the first processor that has these instructions:
   /// without it clang 19 schedules for the oldest x86-64 and spills, at 60% of the speed.
-  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(
-      Index depth, const T* a, const T* b, T* c, Index stride, bool accumulate) {
+  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(const Tile<T>& tile) {
+    const T* a = tile.a;
+    const T* b = tile.b;
+    const T* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][3];
 #pragma GCC unroll 4
     for (Index i = 0; i < kRows; ++i) {
-      __builtin_prefetch(c + i * stride, 1, 3);
-      __builtin_prefetch(c + i * stride + kCols - 1, 1, 3);
+      __builtin_prefetch(tile.c + i * tile.stride, 1, 3);
+      __builtin_prefetch(tile.c + i * tile.stride + kCols - 1, 1, 3);
 #pragma GCC unroll 3
       for (Index j = 0; j < 3; ++j) {
         sum[i][j] = Lanes::zero();
       }
     }
-    for (Index k = 0; k < depth; ++k, a += kRows, b += kCols) {
+#pragma GCC unroll 2
+    for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols, ahead += tile.ahead_step) {
+      __builtin_prefetch(ahead, 0, 2);
       const typename Lanes::Register b0 = Lanes::load(b);
       const typename Lanes::Register b1 = Lanes::load(b + Lanes::kCount);
       const typename Lanes::Register b2 = Lanes::load(b + 2 * Lanes::kCount);
@@ -86,7 +91,7 @@ struct Avx2Kernel {
     for (Index i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
       for (Index j = 0; j < 3; ++j) {
-        Lanes::store(c + i * stride + j * Lanes::kCount, sum[i][j], accumulate);
+        Lanes::store(tile.c + i * tile.stride + j * Lanes::kCount, sum[i][j], tile.accumulate);
       }
     }
   }

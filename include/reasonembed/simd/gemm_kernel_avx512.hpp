@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/gemm_kernel_portable.hpp>
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -55,20 +56,24 @@ struct Avx512Kernel {
   static constexpr Index kRows = 8;
   static constexpr Index kCols = 3 * Lanes::kCount;
 
-  /// As PortableKernel::multiply; b is aligned to 64 bytes. The tile of c is prefetched first: it arrives while the
-  /// sums are formed.
-  [[gnu::target("avx512f")]] static void multiply(
-      Index depth, const T* a, const T* b, T* c, Index stride, bool accumulate) {
+  /// The tile of c is prefetched first, it arrives while the sums are formed; so does, line by line, the next panel of
+  /// b: without that a panel out of the third-level cache costs 10 to 20% of the speed.
+  [[gnu::target("avx512f")]] static void multiply(const Tile<T>& tile) {
+    const T* a = tile.a;
+    const T* b = tile.b;
+    const T* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][3];
 #pragma GCC unroll 8
     for (Index i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
       for (Index j = 0; j < 3; ++j) {
-        __builtin_prefetch(c + i * stride + j * Lanes::kCount, 1, 3);
+        __builtin_prefetch(tile.c + i * tile.stride + j * Lanes::kCount, 1, 3);
         sum[i][j] = Lanes::zero();
       }
     }
-    for (Index k = 0; k < depth; ++k, a += kRows, b += kCols) {
+#pragma GCC unroll 2
+    for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols, ahead += tile.ahead_step) {
+      __builtin_prefetch(ahead, 0, 2);
       const typename Lanes::Register b0 = Lanes::load(b);
       const typename Lanes::Register b1 = Lanes::load(b + Lanes::kCount);
       const typename Lanes::Register b2 = Lanes::load(b + 2 * Lanes::kCount);
@@ -84,7 +89,7 @@ struct Avx512Kernel {
     for (Index i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
       for (Index j = 0; j < 3; ++j) {
-        Lanes::store(c + i * stride + j * Lanes::kCount, sum[i][j], accumulate);
+        Lanes::store(tile.c + i * tile.stride + j * Lanes::kCount, sum[i][j], tile.accumulate);
       }
     }
   }

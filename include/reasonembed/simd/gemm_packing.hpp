@@ -10,6 +10,10 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
+/// Elements in a line of the cache.
+template <class T>
+inline constexpr Index kCacheLine = 64 / static_cast<Index>(sizeof(T));
+
 /// Packs lines that are contiguous in memory along the depth: panel p holds panel(k, i) = source(p kWidth + i, k), and
 /// zeros where the lines end within the last panel.
 ///
@@ -122,13 +126,14 @@ struct BlockTranspose<double, 4> {
 template <class T, Index kWidth>
 [[gnu::target("avx2")]] void pack_panel_avx2(const T* source, Index stride, Index lines, Index depth, T* panel) {
   constexpr Index kBlock = sizeof(T) == 4 && kWidth % 8 == 0 ? 8 : 4;
-  constexpr Index kCacheLine = 64 / static_cast<Index>(sizeof(T));  // of every line, before the next: a line of the
-  static_assert(kWidth % kBlock == 0 && kCacheLine % kBlock == 0);  // cache may not survive 48 strides of 4 KB
+  // a whole line of the cache at a time: it may not survive until it is asked for again, 48 strides of 4 KB later
+  constexpr Index kStep = kCacheLine<T>;
+  static_assert(kWidth % kBlock == 0 && kStep % kBlock == 0);
   const Index whole_lines = lines / kBlock * kBlock;
-  const Index whole_depth = depth / kCacheLine * kCacheLine;
-  for (Index first = 0; first < whole_depth; first += kCacheLine) {
+  const Index whole_depth = depth / kStep * kStep;
+  for (Index first = 0; first < whole_depth; first += kStep) {
     for (Index i = 0; i < whole_lines; i += kBlock) {
-      for (Index k = first; k < first + kCacheLine; k += kBlock) {
+      for (Index k = first; k < first + kStep; k += kBlock) {
         BlockTranspose<T, kBlock>::run(source + i * stride + k, stride, panel + k * kWidth + i, kWidth);
       }
     }

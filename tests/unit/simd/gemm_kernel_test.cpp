@@ -76,7 +76,7 @@ TEST_SUITE("simd/gemm_kernel") {
           const AlignedBuffer<T> b = random_panel<T>(depth, kernel.cols, 2);
           GuardedMatrix<T> c = GuardedMatrix<T>(kernel.rows, kernel.cols, depth, 1).fill_random(3);
           const GuardedMatrix<T> before = c;
-          kernel.multiply(depth, a.data(), b.data(), c.view().data(), c.view().stride(), accumulate);
+          kernel.multiply({depth, a.data(), b.data(), c.view().data(), c.view().stride(), accumulate, b.data(), 1});
           bool equal = true;
           for (Index i = 0; i < kernel.rows; ++i) {
             for (Index j = 0; j < kernel.cols; ++j) {
@@ -107,7 +107,7 @@ TEST_SUITE("simd/gemm_kernel") {
       const AlignedBuffer<T> b(2 * kernel.cols);
       GuardedMatrix<T> c(kernel.rows, kernel.cols);
       c.fill(std::numeric_limits<T>::quiet_NaN());
-      kernel.multiply(2, a.data(), b.data(), c.view().data(), c.view().stride(), false);
+      kernel.multiply({2, a.data(), b.data(), c.view().data(), c.view().stride(), false, b.data(), 1});
       bool zero = true;
       for (Index i = 0; i < kernel.rows; ++i) {
         for (const T x : c.view().row(i)) {
