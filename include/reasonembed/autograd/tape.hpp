@@ -321,16 +321,18 @@ class Tape {
 
   void sweep(Index last) {
     sweeping_ = true;
-    const struct Reset {
-      bool* flag;
-      ~Reset() { *flag = false; }
-    } reset{&sweeping_};
-    for (Index index = last; index >= 0; --index) {
-      const Node& node = nodes_[static_cast<std::size_t>(index)];
-      if (node.reached && node.run != nullptr) {
-        node.run(node.closure, node.value, node.gradient);
+    try {
+      for (Index index = last; index >= 0; --index) {
+        const Node& node = nodes_[static_cast<std::size_t>(index)];
+        if (node.reached && node.run != nullptr) {
+          node.run(node.closure, node.value, node.gradient);
+        }
       }
+    } catch (...) {  // a closure failed: the next sweep must be possible
+      sweeping_ = false;
+      throw;
     }
+    sweeping_ = false;
   }
 
   Arena arena_;

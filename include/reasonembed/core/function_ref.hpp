@@ -2,7 +2,6 @@
 #include <reasonembed/config.hpp>
 
 #include <concepts>
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -19,9 +18,10 @@ class FunctionRef;
 template <class Result, class... Args>
 class FunctionRef<Result(Args...)> {
  public:
-  /// @param callable  anything callable with Args whose result converts to Result; not copied
+  /// @param callable  an object or function called as `callable(args...)` whose result converts to Result; not copied
   template <class Callable>
     requires(!std::same_as<std::remove_cvref_t<Callable>, FunctionRef> &&
+             !std::is_member_pointer_v<std::remove_cvref_t<Callable>> &&
              std::is_invocable_r_v<Result, Callable&, Args...>)
   // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload): a parameter type
   FunctionRef(Callable&& callable) noexcept {
@@ -35,9 +35,9 @@ class FunctionRef<Result(Args...)> {
       target_.object = const_cast<void*>(static_cast<const volatile void*>(std::addressof(callable)));
       call_ = [](Storage target, Args... args) -> Result {
         if constexpr (std::is_void_v<Result>) {
-          std::invoke(*static_cast<Target*>(target.object), std::forward<Args>(args)...);
+          (*static_cast<Target*>(target.object))(std::forward<Args>(args)...);
         } else {
-          return std::invoke(*static_cast<Target*>(target.object), std::forward<Args>(args)...);
+          return (*static_cast<Target*>(target.object))(std::forward<Args>(args)...);
         }
       };
     }

@@ -222,4 +222,86 @@ TEST_SUITE("autograd/ops") {
       CHECK(chunked.flat()[i] == doctest::Approx(whole.flat()[i]).epsilon(1e-12));
     }
   }
+
+  TEST_CASE("float: every operation agrees with double in value and gradient") {
+    const Matrix<double> a = test::random_matrix(5, 7, 1, 0.3, 2.0);
+    const Matrix<double> b = test::random_matrix(5, 7, 2, 0.3, 2.0);
+    const auto narrow = [](const Matrix<double>& wide) {
+      Matrix<float> result(wide.rows(), wide.cols());
+      for (std::size_t i = 0; i < wide.flat().size(); ++i) {
+        result.flat()[i] = static_cast<float>(wide.flat()[i]);
+      }
+      return result;
+    };
+    const Matrix<float> a_float = narrow(a);
+    const Matrix<float> b_float = narrow(b);
+    const std::vector<Index> columns{0, 6, 3, 3, 1};
+    const std::vector<Index> rows{4, 0, 4};
+    // each gives a result of any shape from two matrices of one shape
+    const auto operations = [&](auto x, auto y, int which) {
+      switch (which) {
+        case 0:
+          return ag::add(x, y);
+        case 1:
+          return ag::subtract(x, y);
+        case 2:
+          return ag::multiply(x, y);
+        case 3:
+          return ag::divide(x, y);
+        case 4:
+          return ag::exp(x) + ag::log(y);
+        case 5:
+          return ag::relu(x - y);
+        case 6:
+          return ag::clamp(x, 0.5, 1.5) * y;
+        case 7:
+          return ag::matmul_nt(x, y);
+        case 8:
+          return ag::matmul(ag::transpose(x), y);
+        case 9:
+          return ag::softmax_rows(x * y);
+        case 10:
+          return ag::log_softmax_rows(x * y);
+        case 11:
+          return ag::normalize_rows(x) * y;
+        case 12:
+          return ag::pick(x * y, columns);
+        case 13:
+          return ag::gather_rows(x * y, rows);
+        case 14:
+          return ag::concat_rows({x, y, x});
+        case 15:
+          return ag::sum_rows(x) + ag::transpose(ag::sum_cols(ag::transpose(y)));
+        default:
+          return ag::mean(x) * ag::sum(y);
+      }
+    };
+    for (int which = 0; which <= 16; ++which) {
+      CAPTURE(which);
+      Tape<double> tape;
+      Tape<float> tape_float;
+      const Var<double> x = tape.leaf(a.view());
+      const Var<double> y = tape.leaf(b.view());
+      const Var<float> x_float = tape_float.leaf(a_float.view());
+      const Var<float> y_float = tape_float.leaf(b_float.view());
+      const Var<double> exact = operations(x, y, which);
+      const Var<float> rounded = operations(x_float, y_float, which);
+      tape.backward(ag::sum(exact * exact));
+      tape_float.backward(ag::sum(rounded * rounded));
+      const auto compare = [](re::MatrixView<const double> want, re::MatrixView<const float> got) {
+        double largest = 0.0;
+        double difference = 0.0;
+        for (Index row = 0; row < want.rows(); ++row) {
+          for (Index col = 0; col < want.cols(); ++col) {
+            largest = std::max(largest, std::abs(want(row, col)));
+            difference = std::max(difference, std::abs(want(row, col) - static_cast<double>(got(row, col))));
+          }
+        }
+        CHECK(difference <= 100 * 6e-8 * largest);  // sums of at most 70 terms, with a factor for cancellation
+      };
+      compare(exact.value(), rounded.value());
+      compare(x.gradient(), x_float.gradient());
+      compare(y.gradient(), y_float.gradient());
+    }
+  }
 }

@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <support/count_allocations.hpp>
 #include <support/tape.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <type_traits>
@@ -462,5 +465,60 @@ TEST_SUITE("autograd/tape") {
     tape.backward(total);
     CHECK(x.gradient().rows() == 0);
     CHECK(x.gradient().cols() == 4);
+  }
+
+  TEST_CASE("clear: after a second pass a whole training step allocates nothing at all") {
+    Tape<float> tape;
+    const Matrix<float> a = test::random_matrix<float>(24, 16, 1);
+    const Matrix<float> w = test::random_matrix<float>(16, 8, 2);
+    Matrix<float> dw(16, 8);
+    const std::vector<Index> labels(24, 3);
+    const auto step = [&] {
+      tape.clear();
+      const Var<float> hidden = ag::matmul(tape.constant(a.view()), tape.parameter(w.view(), dw.view()));
+      const Var<float> scores = ag::log_softmax_rows(ag::normalize_rows(hidden) * 20.0F);
+      tape.backward(-ag::mean(ag::pick(scores, labels)));
+    };
+    step();
+    step();
+    CHECK(test::count_allocations(step) == 0);
+    CHECK(test::count_allocations([] { ::operator delete(::operator new(8)); }) == 1);  // the counter counts
+  }
+
+  TEST_CASE("backward: a long chain is swept without recursion") {
+    Tape<double> tape;
+    const Var<double> x = tape.leaf(1.0);
+    Var<double> y = x;
+    for (int i = 0; i < 20000; ++i) {
+      y = y + x;
+    }
+    CHECK(y.item() == 20001.0);
+    tape.backward(y);
+    CHECK(x.gradient()(0, 0) == 20001.0);
+  }
+
+  TEST_CASE("scratch: what closures take from it is apart from values and gradients") {
+    Tape<double> tape;
+    const Var<double> x = tape.leaf(2.0);
+    const Var<double> y = tape.record(
+        "test::scratch",
+        1,
+        1,
+        {x},
+        [&](MatrixView<double> out) {
+          const re::ArenaScope scope(tape.scratch());
+          const auto piece = tape.scratch().allocate<double>(100);
+          std::fill(piece.begin(), piece.end(), 3.0);
+          out(0, 0) = piece[99] * x.item();
+        },
+        [x](MatrixView<const double>, MatrixView<const double> dy) {
+          const re::ArenaScope scope(x.tape().scratch());
+          const auto piece = x.tape().scratch().allocate<double>(100);
+          std::fill(piece.begin(), piece.end(), 3.0);
+          x.tape().adjoint(x)(0, 0) += piece[0] * dy(0, 0);  // asked for inside of the scope: must survive it
+        });
+    tape.backward(y * y);
+    CHECK(x.gradient()(0, 0) == 36.0);
+    CHECK(tape.scratch().used() == 0);
   }
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 #include <vector>
 #if __has_include(<Random123/philox.h>)
 #pragma GCC diagnostic push
@@ -324,5 +325,79 @@ TEST_SUITE("core/random") {
     CHECK(RandomStream::max() == 0xFFFFFFFFU);
     CHECK(random.seed() == 2);
     CHECK(random.stream() == 0);
+  }
+
+  TEST_CASE("streams: every draw is pinned, because seeds are written into papers and checkpoints") {
+    // a change breaks the reproducibility of every seeded run and needs a line in the changelog
+    RandomStream random(2024, 7);
+    CHECK(random.next_u32() == 1200655132U);
+    CHECK(random.next_u64() == 6393652895379800823ULL);
+    CHECK(random.uniform() == 0x1.565986p-1F);
+    CHECK(random.uniform_double() == 0x1.90d5b0450be38p-4);
+    CHECK(random.below(10) == 7);
+    CHECK(random.below(1'000'003) == 168285);
+    CHECK(random.below(std::uint64_t{1} << 40) == 479103965148ULL);
+    std::array<int, 8> items{0, 1, 2, 3, 4, 5, 6, 7};
+    random.shuffle(items);
+    CHECK(items == std::array<int, 8>{7, 1, 3, 6, 2, 5, 4, 0});
+    CHECK(random.position() == 17);
+  }
+
+  TEST_CASE("streams: neighbouring seeds and streams are uncorrelated") {
+    const int draws = 20000;
+    const double five_deviations = 5.0 / std::sqrt(1.0 * draws);  // of the mean of products of variance 1
+    for (const auto& [seed, stream] : {std::pair<std::uint64_t, std::uint64_t>{1, 1}, {2, 0}, {0, 0}}) {
+      CAPTURE(seed);
+      CAPTURE(stream);
+      RandomStream first(1, 0);
+      RandomStream second(seed, stream);
+      double correlation = 0.0;
+      for (int i = 0; i < draws; ++i) {
+        correlation += 12.0 * (first.uniform_double() - 0.5) * (second.uniform_double() - 0.5);
+      }
+      CHECK(std::abs(correlation / draws) < five_deviations);
+    }
+  }
+
+  TEST_CASE("streams: consecutive draws of one stream are uncorrelated at every lag of a block") {
+    const int draws = 20000;
+    std::vector<double> centered(static_cast<std::size_t>(draws));
+    RandomStream random(77);
+    for (double& u : centered) {
+      u = static_cast<double>(random.uniform()) - 0.5;
+    }
+    for (std::size_t lag = 1; lag <= 9; ++lag) {
+      CAPTURE(lag);
+      double correlation = 0.0;
+      for (std::size_t i = lag; i < centered.size(); ++i) {
+        correlation += 12.0 * centered[i] * centered[i - lag];
+      }
+      CHECK(std::abs(correlation / draws) < 5.0 / std::sqrt(1.0 * draws));
+    }
+  }
+
+  TEST_CASE("next_u32: every one of the 32 bits is set half of the time") {
+    std::array<int, 32> ones{};
+    RandomStream random(13);
+    for (int i = 0; i < 10000; ++i) {
+      const std::uint32_t word = random.next_u32();
+      for (std::size_t bit = 0; bit < 32; ++bit) {
+        ones[bit] += static_cast<int>(word >> bit & 1U);
+      }
+    }
+    for (const int count : ones) {
+      CHECK(std::abs(count - 5000) < 5 * 50);  // sqrt(10000) / 2 = 50
+    }
+  }
+
+  TEST_CASE("normal: resumed in the middle continues with the same numbers") {
+    RandomStream random(8, 3);
+    (void)random.normal();
+    (void)random.uniform();  // positions need not be a multiple of four
+    const std::uint64_t position = random.position();
+    const std::array<double, 2> next = random.normal_pair();
+    RandomStream resumed(8, 3);
+    resumed.seek(position);
+    CHECK(resumed.normal_pair() == next);
   }
 }

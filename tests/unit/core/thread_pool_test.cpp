@@ -2,12 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <support/count_allocations.hpp>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -312,5 +315,60 @@ TEST_SUITE("core/thread_pool") {
       }
     }
     CHECK(true);
+  }
+
+  TEST_CASE("for_each, for_each_block: allocate nothing, busy or not") {
+    const ThreadPool pool(3);
+    std::atomic<Index> total{0};
+    const auto loops = [&] {
+      for (int repeat = 0; repeat < 10; ++repeat) {
+        pool.for_each(50, [&](Index item, int) {
+          total.fetch_add(item, std::memory_order_relaxed);
+          pool.for_each(2, [&](Index inner, int) { total.fetch_add(inner, std::memory_order_relaxed); });
+        });
+        pool.for_each_block(
+            50, 7, [&](Index begin, Index end, Index) { total.fetch_add(end - begin, std::memory_order_relaxed); });
+      }
+    };
+    loops();
+    CHECK(test::count_allocations(loops) == 0);
+    CHECK(test::count_allocations([] { ::operator delete(::operator new(8)); }) == 1);  // the counter counts
+    CHECK(total == 2 * 10 * (49 * 50 / 2 + 50 + 50));
+  }
+
+  TEST_CASE("for_each: exceptions thrown by many callers at once reach their own caller") {
+    const ThreadPool pool(3);
+    std::atomic<int> right{0};
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < 4; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (int repeat = 0; repeat < 50; ++repeat) {
+          try {
+            pool.for_each(20, [&](Index item, int) {
+              if (item >= 3) {
+                throw caller * 1000 + static_cast<int>(item);
+              }
+            });
+          } catch (const int thrown) {
+            right += static_cast<int>(thrown == caller * 1000 + 3);
+          }
+        }
+      });
+    }
+    callers.clear();
+    CHECK(right == 4 * 50);
+  }
+
+  TEST_CASE("for_each: works through a function, a named lambda and a const pool in another object") {
+    struct Encoder {  // as an encoder holds its pool: const members may use it
+      ThreadPool pool{2};
+      [[nodiscard]] Index count(Index items) const {
+        std::atomic<Index> seen{0};
+        const auto body = [&](Index, int) { ++seen; };
+        pool.for_each(items, body);
+        return seen;
+      }
+    };
+    CHECK(Encoder().count(33) == 33);
   }
 }

@@ -2,8 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <barrier>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <thread>
+#include <vector>
 
 namespace re = reasonembed;
 using re::Index;
@@ -27,6 +32,81 @@ struct Archetype {
   template <class T>
   void broadcast(std::span<T>, int) {}
 };
+
+/// A group of threads: the smallest model with more than one member, to try the semantics of the concept on.
+struct Board {
+  explicit Board(int members) : size(members), step(members), bytes(static_cast<std::size_t>(members)) {}
+  int size;
+  std::barrier<> step;
+  std::vector<const void*> bytes;  // what each rank shows to the others
+};
+
+class Member {
+ public:
+  Member(Board& board, int rank) : board_(&board), rank_(rank) {}
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return board_->size; }
+  void barrier() { board_->step.arrive_and_wait(); }
+  template <class T>
+  void all_gather(std::span<const T> in, std::span<T> out) {
+    re::require_extent("Member::all_gather",
+                       "out.size()",
+                       static_cast<Index>(out.size()),
+                       static_cast<Index>(in.size()) * board_->size);
+    show(in.data());
+    for (int rank = 0; rank < size(); ++rank) {
+      const T* theirs = shown<T>(rank);
+      std::copy(theirs, theirs + in.size(), out.begin() + rank * static_cast<Index>(in.size()));
+    }
+    barrier();
+  }
+  template <class T>
+  void all_reduce_sum(std::span<T> values) {
+    const std::vector<T> own(values.begin(), values.end());
+    show(own.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      T total = shown<T>(0)[i];
+      for (int rank = 1; rank < size(); ++rank) {
+        total += shown<T>(rank)[i];
+      }
+      values[i] = total;
+    }
+    barrier();
+  }
+  template <class T>
+  void broadcast(std::span<T> values, int root) {
+    const std::vector<T> own(values.begin(), values.end());
+    show(own.data());
+    std::copy(shown<T>(root), shown<T>(root) + values.size(), values.begin());
+    barrier();
+  }
+
+ private:
+  void show(const void* data) {
+    board_->bytes[static_cast<std::size_t>(rank_)] = data;
+    barrier();
+  }
+  template <class T>
+  [[nodiscard]] const T* shown(int rank) const {
+    return static_cast<const T*>(board_->bytes[static_cast<std::size_t>(rank)]);
+  }
+
+  Board* board_;
+  int rank_;
+};
+
+/// Runs f(member) on every member of a group of threads.
+template <class F>
+void run_group(int size, const F& f) {
+  Board board(size);
+  std::vector<std::jthread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      Member member(board, rank);
+      f(member);
+    });
+  }
+}
 
 struct NoBarrier {
   [[nodiscard]] int rank() const { return 0; }
@@ -60,7 +140,7 @@ struct Counting : Archetype {
 
 }  // namespace
 
-static_assert(Communicator<Archetype>);
+static_assert(Communicator<Archetype> && Communicator<Member>);
 static_assert(!Communicator<NoBarrier>, "an operation is missing");
 static_assert(!Communicator<WideRank>, "ranks are int");
 static_assert(!Communicator<MutableSize>, "asking for the size changes nothing");
@@ -100,5 +180,68 @@ TEST_SUITE("distributed/communicator") {
   TEST_CASE("shard: refuses a negative count") {
     CHECK_THROWS_WITH_AS(
         (void)shard(Archetype{}, -1), "distributed::shard: count is -1, expected at least 0", re::ShapeError);
+  }
+
+  TEST_CASE_TEMPLATE("all_gather: rank r's part lies at r n on every rank", T, float, double, std::int64_t) {
+    std::vector<std::vector<T>> received(3, std::vector<T>(6));
+    run_group(3, [&](Member& member) {
+      const auto rank = static_cast<std::size_t>(member.rank());
+      const std::vector<T> own{static_cast<T>(10 * rank), static_cast<T>(10 * rank + 1)};
+      member.all_gather(std::span<const T>(own), std::span<T>(received[rank]));
+    });
+    for (const auto& all : received) {
+      CHECK(all == std::vector<T>{0, 1, 10, 11, 20, 21});
+    }
+  }
+
+  TEST_CASE("all_reduce_sum: adds by ascending rank, so all ranks and all runs get the same bits") {
+    const std::vector<float> terms{1e8F, 1.0F, -1e8F, 1.0F};  // every order of the sum gives other bits
+    const float ascending = ((1e8F + 1.0F) - 1e8F) + 1.0F;
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      std::vector<float> sums(4);
+      run_group(4, [&](Member& member) {
+        const auto rank = static_cast<std::size_t>(member.rank());
+        std::vector<float> value{terms[rank]};
+        member.all_reduce_sum(std::span<float>(value));
+        sums[rank] = value[0];
+      });
+      CHECK(sums == std::vector<float>(4, ascending));
+    }
+  }
+
+  TEST_CASE("broadcast: every rank gets the values of the root") {
+    for (int root = 0; root < 3; ++root) {
+      std::vector<double> received(3);
+      run_group(3, [&](Member& member) {
+        std::vector<double> value{1.5 * member.rank()};
+        member.broadcast(std::span<double>(value), root);
+        received[static_cast<std::size_t>(member.rank())] = value[0];
+      });
+      CHECK(received == std::vector<double>(3, 1.5 * root));
+    }
+  }
+
+  TEST_CASE("shard, all_gather: work done in parts and gathered equals work done alone") {
+    const auto square = [](Index item) { return static_cast<double>(item * item); };
+    const Index count = 12;
+    std::vector<double> alone(static_cast<std::size_t>(count));
+    for (Index item = 0; item < count; ++item) {
+      alone[static_cast<std::size_t>(item)] = square(item);
+    }
+    for (const int size : {1, 2, 3, 4}) {
+      std::vector<std::vector<double>> gathered(static_cast<std::size_t>(size), std::vector<double>(alone.size()));
+      run_group(size, [&](Member& member) {
+        std::vector<double> own;
+        const Shard part = shard(member, count);
+        for (Index item = part.begin; item < part.end; ++item) {
+          own.push_back(square(item));
+        }
+        member.all_gather(std::span<const double>(own),
+                          std::span<double>(gathered[static_cast<std::size_t>(member.rank())]));
+      });
+      for (const auto& all : gathered) {
+        CHECK(all == alone);
+      }
+    }
   }
 }
