@@ -20,4 +20,6 @@ using Group = Cluster;
 #else
 using Group = re::distributed::SingleProcess;
 #endif
-int main() { return static_cast<int>(re::distributed::shard(Group{}, 1).size()) - 1; }
+int main() {
+  return static_cast<int>(re::distributed::shard(Group{}, 1).size()) - 1;
+}

@@ -5,7 +5,9 @@
 #include <vector>
 namespace re = reasonembed;
 #if MUST_FAIL
-double square(std::span<const double> x) { return x[0] * x[0]; }  // gives no gradient
+double square(std::span<const double> x) {
+  return x[0] * x[0];
+}  // gives no gradient
 #else
 double square(std::span<const double> x, std::span<double> gradient) {
   if (!gradient.empty()) {
@@ -14,4 +16,6 @@ double square(std::span<const double> x, std::span<double> gradient) {
   return x[0] * x[0];
 }
 #endif
-int main() { return re::autograd::check_gradient(square, std::vector<double>{1.0}).passed ? 0 : 1; }
+int main() {
+  return re::autograd::check_gradient(square, std::vector<double>{1.0}).passed ? 0 : 1;
+}
