@@ -20,14 +20,14 @@ namespace reasonembed::inline REASONEMBED_ABI {
 
 /// How a Progress line is shown. The defaults suit a program; tests replace the sink and the clock.
 struct ProgressOptions {
-  std::string unit = "items";                  ///< plural noun printed with the rate
-  bool silent = false;                         ///< write nothing at all
-  double redraw_seconds = 0.1;                 ///< least time between two drawings on a terminal
-  double line_seconds = 10.0;                  ///< least time between two lines where there is no terminal (log files)
-  int bar_width = 24;                          ///< columns between the brackets of the bar; 0 draws none
-  std::optional<bool> terminal;                ///< whether lines are redrawn in place; empty asks isatty(stderr)
-  std::function<void(std::string_view)> sink;  ///< where text goes; empty writes to stderr
-  std::function<double()> clock;               ///< seconds on a monotonic clock; empty takes steady_clock
+  std::string unit = "items";         ///< plural noun printed with the rate
+  bool silent = false;                ///< write nothing at all
+  double redraw_seconds = 0.1;        ///< least time between two drawings on a terminal
+  double line_seconds = 10.0;         ///< least time between two lines where there is no terminal (log files)
+  int bar_width = 24;                 ///< columns between the brackets of the bar; 0 draws none
+  std::optional<bool> terminal = {};  ///< whether lines are redrawn in place; empty asks isatty(stderr)
+  std::function<void(std::string_view)> sink = {};  ///< where text goes; empty writes to stderr
+  std::function<double()> clock = {};               ///< seconds on a monotonic clock; empty takes steady_clock
 };
 
 /// One line that tells how far a long loop has come: `encode [=====>    ]  5120/10000 documents  812/s  eta 0:06`.
