@@ -1,0 +1,191 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/simd/batch.hpp>
+#include <reasonembed/simd/gemm.hpp>
+#include <reasonembed/simd/map.hpp>
+#include <reasonembed/simd/math.hpp>
+#include <reasonembed/simd/sequences.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace reasonembed::inline REASONEMBED_ABI::simd {
+
+/// Heads of an attention: query head h reads key and value head h / (heads / kv_heads) [Ainslie et al. 2023].
+struct AttentionShape {
+  Index heads = 1;      ///< H, query heads
+  Index kv_heads = 1;   ///< H_kv, key and value heads; divides heads
+  Index head_dim = 0;   ///< E
+  bool causal = false;  ///< a token sees itself and the tokens before it, not its whole sequence
+};
+
+namespace detail {
+
+/// Rows of queries whose scores exist at a time.
+inline constexpr Index kQueryBlock = 64;
+
+/// @throws ShapeError if heads, operands and sequences do not fit
+template <class T>
+void require_attention(std::string_view where,
+                       const AttentionShape& shape,
+                       MatrixView<const T> q,
+                       MatrixView<const T> k,
+                       MatrixView<const T> v,
+                       std::span<const std::int32_t> offsets) {
+  if (shape.heads < 1 || shape.kv_heads < 1 || shape.head_dim < 0 || shape.heads % shape.kv_heads != 0) {
+    const std::string got = "(" + std::to_string(shape.heads) + ", " + std::to_string(shape.kv_heads) + ", " +
+                            std::to_string(shape.head_dim) + ")";
+    throw ShapeError::invalid(where,
+                              "(heads, kv_heads, head_dim)",
+                              got,
+                              "positive numbers of heads, the first a multiple of the second, and head_dim >= 0");
+  }
+  require_extent(where, "q.cols()", q.cols(), shape.heads * shape.head_dim);
+  require_extent(where, "k.rows()", k.rows(), q.rows());
+  require_extent(where, "k.cols()", k.cols(), shape.kv_heads * shape.head_dim);
+  require_same_shape(where, "v.rows()", "v.cols()", v, k);
+  require_offsets(where, offsets, q.rows());
+}
+
+/// @return  (L, E) one head of one sequence
+template <class T>
+[[nodiscard]] MatrixView<T> head_of(
+    MatrixView<T> x, std::span<const std::int32_t> offsets, std::size_t b, Index head, Index dim) {
+  return x.row_block(offsets[b], offsets[b + 1] - offsets[b]).col_block(head * dim, dim);
+}
+
+/// @return  the packed weight that has the first `rows` rows of `packed`
+template <class T>
+[[nodiscard]] PackedView<T> first_rows(PackedView<T> packed, Index rows) {
+  return {packed.data(), rows, packed.k(), packed.level()};
+}
+
+/// One query head of one sequence.
+template <class T>
+struct QueryHead {
+  MatrixView<const T> q;  // (L, E)
+  MatrixView<T> out;      // (L, E)
+  T* log_sum_exp;         // of the first token; next token `stride` further; null if not wanted
+  Index stride;
+};
+
+template <class T>
+struct RowSoftmax {
+  T largest;
+  T sum;
+};
+
+/// @param row      (size) scores, overwritten with e^(scale row_j - largest) for j < visible and zeros behind
+template <class T, class Arch>
+[[nodiscard]] RowSoftmax<T> exponentiate(T* row, Index visible, Index size, T scale) {
+  using Ops = BatchOps<T, Arch>;
+  using B = Batch<T, Arch>;
+  B top(-std::numeric_limits<T>::infinity());
+  for_each_lanes<T, Arch>(visible,
+                          [&](auto lanes) { top = Ops::at_least(lanes.blend(lanes.load(row) * B(scale), top), top); });
+  const T largest = Ops::max(top);
+  const auto sums = sum_lanes<T, Arch, 1>(visible, [&](auto lanes, auto& partial) {
+    const B e = BatchMath<T, Arch>::exp(lanes.load(row) * B(scale) - B(largest));
+    lanes.store(row, e);
+    partial[0] = partial[0] + e;
+  });
+  std::fill(row + visible, row + size, T{0});
+  return {largest, sums[0]};
+}
+
+template <class T, class Arch>
+void attend_head(
+    const QueryHead<T>& head, PackedView<T> keys, MatrixView<const T> v, bool causal, T scale, Arena& scratch) {
+  using B = Batch<T, Arch>;
+  const Index length = head.q.rows();
+  for (Index first = 0; first < length; first += kQueryBlock) {
+    const Index rows = std::min(kQueryBlock, length - first);
+    const Index seen = causal ? first + rows : length;  // keys that any row of the block sees
+    const ArenaScope scope(scratch);
+    const MatrixView<T> scores = scratch.matrix<T>(rows, seen);
+    const std::span<T> sums = scratch.allocate<T>(rows);
+    gemm(head.q.row_block(first, rows), first_rows(keys, seen), scores, Store::kOverwrite, scratch);
+    for (Index i = 0; i < rows; ++i) {
+      const Index visible = causal ? first + i + 1 : length;
+      const auto softmax = exponentiate<T, Arch>(scores.row(i).data(), visible, seen, scale);
+      sums[static_cast<std::size_t>(i)] = softmax.sum;
+      if (head.log_sum_exp != nullptr) {
+        head.log_sum_exp[(first + i) * head.stride] = softmax.largest + std::log(softmax.sum);
+      }
+    }
+    const MatrixView<T> out = head.out.row_block(first, rows);
+    gemm(Op::kNone, scores, Op::kNone, v.row_block(0, seen), out, Store::kOverwrite, scratch);
+    for (Index i = 0; i < rows; ++i) {
+      const B inverse(T{1} / sums[static_cast<std::size_t>(i)]);
+      T* row = out.row(i).data();
+      for_each_lanes<T, Arch>(out.cols(), [&](auto lanes) { lanes.store(row, lanes.load(row) * inverse); });
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Scaled dot-product attention over packed sequences, each head of each sequence by itself.
+///
+///   out_i = sum_j p_ij v_j,  p_i = softmax_j(scale q_i . k_j)                             [Vaswani et al. 2017, eq. 1]
+///
+/// over the tokens j of the sequence of i, with `causal` only those up to i.
+///
+/// @param shape        heads, kv_heads, head_dim, causal
+/// @param q            (T, H E)
+/// @param k            (T, H_kv E)
+/// @param v            (T, H_kv E)
+/// @param offsets      (B + 1) first token of each sequence, then T; empty sequences are allowed
+/// @param scale        usually 1 / sqrt(E)
+/// @param out          (T, H E), overwritten
+/// @param log_sum_exp  (T * H) or empty, overwritten: element t H + h is log sum_j e^(scale q_i . k_j), for
+/// attention_vjp
+/// @param scratch      for a block of scores and packed operands, rewound before the return; one arena a thread
+/// @throws ShapeError if the shapes do not fit
+/// @pre    out overlaps neither q nor k nor v
+/// @note   O(sum L^2 H E) time; 64 L scores exist at a time, never L^2. No allocation once the arena has its size. A
+///         token's bits depend on its own sequence alone: not on its neighbours, the order, strides or the thread
+template <class T, class Arch = CompiledArch>
+void attention(const AttentionShape& shape,
+               std::type_identity_t<MatrixView<const T>> q,
+               std::type_identity_t<MatrixView<const T>> k,
+               std::type_identity_t<MatrixView<const T>> v,
+               std::span<const std::int32_t> offsets,
+               std::type_identity_t<T> scale,
+               MatrixView<T> out,
+               std::type_identity_t<std::span<T>> log_sum_exp,
+               Arena& scratch) {
+  constexpr const char* kWhere = "simd::attention";
+  const Index dim = shape.head_dim;
+  detail::require_attention<T>(kWhere, shape, q, k, v, offsets);
+  require_same_shape(kWhere, "out.rows()", "out.cols()", out, q);
+  if (!log_sum_exp.empty()) {
+    require_extent(kWhere, "log_sum_exp.size()", static_cast<Index>(log_sum_exp.size()), q.rows() * shape.heads);
+  }
+  const Index group = shape.heads / shape.kv_heads;
+  for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+    for (Index kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+      const ArenaScope scope(scratch);
+      const PackedView<T> keys = pack(detail::head_of(k, offsets, b, kv_head, dim), scratch);
+      const MatrixView<const T> values = detail::head_of(v, offsets, b, kv_head, dim);
+      for (Index h = kv_head * group; h < (kv_head + 1) * group; ++h) {
+        T* lse = log_sum_exp.empty() ? nullptr : log_sum_exp.data() + offsets[b] * shape.heads + h;
+        const detail::QueryHead<T> head{
+            detail::head_of(q, offsets, b, h, dim), detail::head_of(out, offsets, b, h, dim), lse, shape.heads};
+        detail::attend_head<T, Arch>(head, keys, values, shape.causal, scale, scratch);
+      }
+    }
+  }
+}
+
+}  // namespace reasonembed::simd
