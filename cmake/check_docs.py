@@ -14,6 +14,7 @@ import re
 import sys
 import textwrap
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKED_LANGUAGES = {'cpp', 'c++', 'cxx', 'cmake', 'cuda'}
 SOURCE = re.compile(r'<!-- example: ([^#\s]+)(?:#([A-Za-z0-9_]+))? -->')
 
@@ -51,7 +52,7 @@ def check_page(repository, page, fix):
         fence = re.match(r'(```+|~~~+)\s*(\S*)', line)
         if not fence:
             source = SOURCE.match(line) or (source if not line.strip() else None)
-            faults += [f'{where}:{number}: links to {target}, which does not exist' for target in dead_links(page, line)]
+            faults += [f'{where}:{number}: links to {link}, which does not exist' for link in dead_links(page, line)]
             continue
         first = number
         while number < len(lines) and not lines[number].startswith(fence[1]):
@@ -88,7 +89,7 @@ def dead_links(page, line):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--fix', action='store_true')
-    parser.add_argument('repository', nargs='?', type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument('repository', nargs='?', type=pathlib.Path, default=ROOT)
     arguments = parser.parse_args()
     repository = arguments.repository.resolve()
     pages = [page for page in [repository / 'README.md', *sorted((repository / 'docs').rglob('*.md'))] if page.exists()]

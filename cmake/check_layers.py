@@ -11,6 +11,7 @@ import pathlib
 import re
 import sys
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = {
     '': 0, 'core': 1, 'backend': 2, 'simd': 2, 'distributed': 2, 'autograd': 3, 'nn': 4, 'text': 5, 'io': 5, 'loss': 5,
     'optim': 5, 'data': 6, 'retrieval': 6, 'model': 7, 'eval': 7, 'remixer': 8, 'train': 9, 'cuda': 10,
@@ -33,8 +34,9 @@ def folder_of(name):
 
 def without_comments(text):
     """Returns C++ source with comments and the content of literals blanked out; the line structure stays."""
-    pattern = re.compile(r'R"([^()\\ ]*)\(.*?\)\1"|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])*\'',
-                         re.DOTALL)
+    raw, comment, string = r'R"([^()\\ ]*)\(.*?\)\1"', r'//[^\n]*|/\*.*?\*/', r'"(?:\\.|[^"\\\n])*"'
+    character = r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'"  # but not the separator of 1'000
+    pattern = re.compile('|'.join([raw, comment, string, character]), re.DOTALL)
 
     def blank(match):
         newlines = '\n' * match[0].count('\n')
@@ -45,7 +47,8 @@ def without_comments(text):
 
 def long_functions(text):
     """Yields (first line, length) of each function whose body has more than MAX_FUNCTION_LINES lines."""
-    text = re.sub(r'^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', lambda m: '\n' * m[0].count('\n'), without_comments(text), flags=re.M)
+    directive = re.compile(r'^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.M)
+    text = directive.sub(lambda match: '\n' * match[0].count('\n'), without_comments(text))
     scopes, head, line, depth = [], '', 1, 0  # depth: of parentheses and brackets within the innermost brace
     for position, character in enumerate(text):
         line += character == '\n'
@@ -134,7 +137,7 @@ class Checker:
 
     def check_includes(self, name):
         if 'std::stable_sort(' in self.headers[name].decode('utf-8', 'replace'):
-            self.fault(name, 'uses std::stable_sort, which warns under clang; <reasonembed/core/stable_sort.hpp> does not')
+            self.fault(name, 'uses std::stable_sort, which warns under clang; stable_sort of core/ does not')
         if re.search(r'^\s*#\s*include\s*"', self.headers[name].decode('utf-8', 'replace'), re.M):
             self.fault(name, 'has a quoted include')
         for included in self.includes[name]:
@@ -202,7 +205,7 @@ class Checker:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--fix-umbrella', action='store_true')
-    parser.add_argument('repository', nargs='?', type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument('repository', nargs='?', type=pathlib.Path, default=ROOT)
     arguments = parser.parse_args()
     if arguments.fix_umbrella:
         Checker(arguments.repository).write_umbrella()

@@ -16,7 +16,8 @@ class Compiler:
 
     def __init__(self, arguments):
         # /usr/include must keep its place in the compiler's own order, or #include_next finds nothing.
-        third_party = [path for path in arguments.include.split(';') if path and path not in ('/usr/include', str(INCLUDE))]
+        known = ('', '/usr/include', str(INCLUDE))
+        third_party = [path for path in arguments.include.split(';') if path not in known]
         self.command = [arguments.compiler, '-std=c++20', '-fsyntax-only', f'-I{INCLUDE}']
         for path in third_party:
             self.command += ['-isystem', path]
