@@ -102,10 +102,9 @@ inline void read_qrels_rows(const std::filesystem::path& path, QrelsBuilder& bui
   io::for_each_json_line(path, [&](const io::JsonFields& row) {
     constexpr std::int64_t kLeast = std::numeric_limits<int>::min();
     constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-    builder.add(row.where(),
-                json_id(row, "qid"),
-                json_id(row, "docid"),
-                static_cast<int>(row.get_int("relevance", kLeast, kMost)));
+    const std::string query = json_id(row, "qid");
+    const std::string document = json_id(row, "docid");
+    builder.add(row.where(), query, document, static_cast<int>(row.get_int("relevance", kLeast, kMost)));
   });
 }
 

@@ -177,7 +177,7 @@ class QueriesBuilder {
     }
     if (repeated_ > 0) {
       notes.push_back(path_.string() + ": " + std::to_string(repeated_) +
-                      " rows left out, their ids stand in earlier rows (first: " + example_ + ")");
+                      " row(s) left out, their ids stand in earlier rows (first: " + example_ + ")");
     }
     return std::move(queries_);
   }

@@ -127,8 +127,8 @@ inline void filter_qrels(const std::filesystem::path& path, RetrievalDataset& da
     }
   }
   dataset.qrels = std::move(known);
-  unknown_queries.note(path, "query ids with judgements but without a text, left out", dataset.notes);
-  unknown_documents.note(path, "relevant document ids that the corpus lacks, they count as never found", dataset.notes);
+  unknown_queries.note(path, "query id(s) with judgements but without a text, left out", dataset.notes);
+  unknown_documents.note(path, "relevant document id(s) that the corpus lacks, counted as never found", dataset.notes);
 }
 
 inline void treat_queries_without_relevant(const std::filesystem::path& path,
@@ -148,7 +148,7 @@ inline void treat_queries_without_relevant(const std::filesystem::path& path,
         path.string(), "number of relevant documents of query " + io::in_quotes(without.example()), "0", "at least 1");
   }
   if (without_relevant == WithoutRelevant::kLeaveOut) {
-    without.note(path, "queries without a relevant document, left out", dataset.notes);
+    without.note(path, "query id(s) without a relevant document, left out", dataset.notes);
     filter_queries(dataset.queries, [&](const std::string& query) { return dataset.qrels.has_relevant(query); });
     Qrels kept;
     for (const std::string& query : dataset.queries.ids()) {
@@ -158,7 +158,7 @@ inline void treat_queries_without_relevant(const std::filesystem::path& path,
     }
     dataset.qrels = std::move(kept);
   } else {
-    without.note(path, "queries without a relevant document, they score 0 if judged at all", dataset.notes);
+    without.note(path, "query id(s) without a relevant document, scored 0 if judged at all", dataset.notes);
   }
 }
 
