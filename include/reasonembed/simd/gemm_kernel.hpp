@@ -13,7 +13,7 @@ namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 /// Register tile, micro-kernel and packing functions of one level. An indirect call a tile costs nothing measurable.
 template <class T>
 struct GemmKernel {
-  using Multiply = void (*)(const Tile<T>&);
+  using Multiply = void (*)(Tile<T>);
   /// (source, stride, lines, depth, panels), see pack_transposed
   using Pack = void (*)(const T*, Index, Index, Index, T*);
 

@@ -59,7 +59,7 @@ struct Avx2Kernel {
 
   /// Prefetches as the AVX-512 kernel. Tuned for the first processor that has these instructions:
   /// without it clang 19 schedules for the oldest x86-64 and spills, at 60% of the speed.
-  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(const Tile<T>& tile) {
+  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(Tile<T> tile) {
     const T* a = tile.a;
     const T* b = tile.b;
     const T* ahead = tile.ahead;

@@ -58,7 +58,7 @@ struct Avx512Kernel {
 
   /// The tile of c is prefetched first, it arrives while the sums are formed; so does, line by line, the next panel of
   /// b: without that a panel out of the third-level cache costs 10 to 20% of the speed.
-  [[gnu::target("avx512f")]] static void multiply(const Tile<T>& tile) {
+  [[gnu::target("avx512f")]] static void multiply(Tile<T> tile) {
     const T* a = tile.a;
     const T* b = tile.b;
     const T* ahead = tile.ahead;

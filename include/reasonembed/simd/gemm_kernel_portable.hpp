@@ -28,7 +28,7 @@ struct PortableKernel {
   static constexpr Index kLanes = 16 / static_cast<Index>(sizeof(T));
   static constexpr Index kCols = 2 * kLanes;  // eight accumulators: half of the registers of the smallest x86-64
 
-  static void multiply(const Tile<T>& tile) {
+  static void multiply(Tile<T> tile) {
     using Register [[gnu::vector_size(16)]] = T;
     Register sum[kRows][2] = {};
     const T* a = tile.a;

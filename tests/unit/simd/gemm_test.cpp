@@ -122,9 +122,9 @@ TEST_SUITE("simd/gemm") {
       "gemm: stays within the error bound of a wider sum around the edges of every tile", T, float, double) {
     for (const Level level : supported_levels()) {
       for (const Store store : kStores) {
-        for (const Index rows : {1, 2, 7, 8, 9, 17}) {
+        for (const Index rows : {1, 2, 7, 8, 9}) {
           for (const Index cols : {1, 2, 7, 8, 9, 47, 48, 49, 95, 97}) {
-            for (const Index depth : {1, 3, 16, 37}) {
+            for (const Index depth : {1, 16, 37}) {
               CAPTURE(name_of(level));
               CAPTURE(rows);
               CAPTURE(cols);
