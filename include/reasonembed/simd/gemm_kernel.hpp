@@ -27,7 +27,7 @@ struct GemmKernel {
 };
 
 /// The largest register tile of all levels, in elements.
-inline constexpr Index kLargestTile = 8 * 48;
+inline constexpr Index kLargestTile = Index{8} * 48;
 
 template <class T, class Kernel>
 inline constexpr GemmKernel<T> kScalarPacking{Kernel::kRows,
