@@ -25,10 +25,9 @@ inline namespace REASONEMBED_ABI {}
 
 /// Internal invariant: a failure is a bug of the library, never of its input, so it aborts with file and line.
 #if REASONEMBED_CHECKS
-#define REASONEMBED_ASSERT(condition)                                                                     \
-  ((condition) ? void(0)                                                                                  \
-               : (std::fprintf(stderr, "%s:%d: internal error: %s\n", __FILE__, __LINE__, #condition),    \
-                  std::abort()))
+#define REASONEMBED_ASSERT(condition) \
+  ((condition) ? void(0)              \
+               : (std::fprintf(stderr, "%s:%d: internal error: %s\n", __FILE__, __LINE__, #condition), std::abort()))
 #else
 #define REASONEMBED_ASSERT(condition) void(sizeof(!(condition)))
 #endif

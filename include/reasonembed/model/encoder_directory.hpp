@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,9 @@ namespace detail {
 inline std::string read_pooling(const std::filesystem::path& path) {
   const io::Json json = io::read_json(path);
   const io::JsonFields fields(json, path.string());
+  if (!fields.find_bool("include_prompt").value_or(true)) {
+    throw ConfigError::invalid(fields.where(), "include_prompt", "false", "true");
+  }
   if (const auto mode = fields.find_string("pooling_mode")) {  // sentence-transformers 6 writes one word
     if (*mode != "mean" && *mode != "cls" && *mode != "lasttoken") {
       throw ConfigError::invalid(fields.where(), "pooling_mode", *mode, "mean, cls or lasttoken");
@@ -96,14 +100,20 @@ inline void read_prompts(const std::filesystem::path& path, EncoderDescription& 
   if (!prompts) {
     return;
   }
-  description.query.prompt = prompts->find_string("query").value_or("");
-  description.document.prompt = prompts->find_string("document").value_or(prompts->find_string("passage").value_or(""));
+  std::string otherwise;  // the default is for roles without a prompt: an empty prompt is one
   if (const auto name = fields.find_string("default_prompt_name")) {
-    const std::string text = prompts->get_string(*name);
-    for (Role* role : {&description.query, &description.document}) {
-      role->prompt = role->prompt.empty() ? text : role->prompt;
-    }
+    otherwise = prompts->get_string(*name);
   }
+  const auto prompt_of = [&](std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) {
+      if (const auto prompt = prompts->find_string(name)) {
+        return *prompt;
+      }
+    }
+    return otherwise;
+  };
+  description.query.prompt = prompt_of({"query"});
+  description.document.prompt = prompt_of({"document", "passage", "corpus"});
 }
 
 }  // namespace detail
@@ -128,9 +138,12 @@ inline void read_prompts(const std::filesystem::path& path, EncoderDescription& 
   }
   Index longest = description.config.max_length;
   if (const auto limits = directory / "sentence_bert_config.json"; std::filesystem::exists(limits)) {
-    const io::Json limit = io::read_json(limits);
-    longest = static_cast<Index>(
-        io::JsonFields(limit, limits.string()).find_int("max_seq_length", 1, longest).value_or(longest));
+    const io::Json json_limits = io::read_json(limits);
+    const io::JsonFields limit(json_limits, limits.string());
+    longest = static_cast<Index>(limit.find_int("max_seq_length", 1, longest).value_or(longest));
+    if (limit.find_bool("do_lower_case").value_or(false)) {  // the tokenizer's files say what it lowercases
+      throw ConfigError::invalid(limit.where(), "do_lower_case", "true", "false");
+    }
   }
   description.query.max_tokens = longest;
   description.document.max_tokens = longest;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -86,6 +87,24 @@ inline std::filesystem::path hugging_face_cache() {
   BertEncoder<> encoder(kConfig, {.norm_eps = 1e-12});
   auto weights = random_weights<backend::Cpu<float>>(encoder, seed, 0.02, options.residency);
   return MiniLm(std::move(encoder), std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options);
+}
+
+/// The encoder a program starts with: the directory it was given, else all-MiniLM-L6-v2 where it lies already, else
+/// random weights; says on stderr which.
+///
+/// @param directory  a Hugging Face directory, or empty
+/// @throws           as TextEncoder::load; a directory that was asked for is never replaced by another model
+[[nodiscard]] inline MiniLm load_or_random_minilm(const std::filesystem::path& directory,
+                                                  TextEncoderOptions options = {}) {
+  const std::optional<std::filesystem::path> found = directory.empty() ? find_minilm() : directory;
+  if (found) {
+    std::fprintf(stderr, "encoder: %s\n", found->c_str());
+    return MiniLm::load(*found, options);
+  }
+  std::fprintf(stderr,
+               "encoder: no weights of all-MiniLM-L6-v2 were found (cmake/fetch_minilm.py fetches them); using a small "
+               "RANDOM encoder over bytes, whose scores mean nothing\n");
+  return random_byte_encoder(1, options);
 }
 
 }  // namespace reasonembed::model

@@ -226,7 +226,7 @@ class TextEncoder {
 
   void require_finite(MatrixView<const Scalar> out, Index first) const {
     for (Index row = 0; row < out.rows(); ++row) {
-      if (const Index bad = simd::all_finite(out.row(row)); bad >= 0) {
+      if (const Index bad = simd::first_non_finite(out.row(row)); bad >= 0) {
         throw NonFiniteError::found("model::TextEncoder::encode",
                                     "vector of text " + std::to_string(first + row),
                                     static_cast<std::size_t>(bad),

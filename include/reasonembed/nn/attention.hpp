@@ -25,7 +25,7 @@ enum class Visibility { kCausal, kBidirectional };
 ///   y = concat_h softmax(q_h k_{h'}^T / sqrt(head_dim)) v_{h'} W_o + b_o,  h' = h / (heads / kv_heads)
 ///                                                          [Vaswani et al. 2017, eq. 1; Ainslie et al. 2023]
 ///
-/// Models: SubLayer, DifferentiableLayer.
+/// Models: TokenMixer, DifferentiableLayer.
 ///
 /// @tparam Sight       causal or bidirectional
 /// @tparam Transforms  what happens to queries and keys before the product, in order: QkNorm, Rope

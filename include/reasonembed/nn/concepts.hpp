@@ -85,8 +85,21 @@ template <class N>
 concept Normalization = Layer<N> && std::constructible_from<N, Index, EncoderOptions>;
 
 /// A layer made from the encoder's sizes and options, such as attention or a feed-forward layer.
+///
+/// | expression                      | meaning                                                                        |
+/// |---------------------------------|--------------------------------------------------------------------------------|
+/// | `M::visit_weights(weights, f)`  | `f(weight)` for every `Leaf::Matrix`, to pack it                               |
 template <class M>
-concept SubLayer = Layer<M> && std::constructible_from<M, EncoderConfig, EncoderOptions>;
+concept SubLayer = Layer<M> && std::constructible_from<M, EncoderConfig, EncoderOptions> &&
+                   requires(detail::WeightsOf<M>& weights) { M::visit_weights(weights, detail::IgnoreSlice{}); };
+
+/// A sub-layer in which tokens may see each other.
+///
+/// | expression                      | meaning                                                                        |
+/// |---------------------------------|--------------------------------------------------------------------------------|
+/// | `m.prepare(context)`            | once a pass: what all blocks share, such as rotary angles                      |
+template <class M>
+concept TokenMixer = SubLayer<M> && requires(const M m, detail::ArchetypeContext& context) { m.prepare(context); };
 
 /// Changes queries and keys between their projection and the attention product, head by head.
 ///
@@ -125,9 +138,10 @@ concept TokenEmbedder = Parameterized<E> && std::constructible_from<E, EncoderCo
                                  const detail::WeightsOf<E>& weights,
                                  detail::View y,
                                  Nothing& nothing,
-                                 const detail::SavedOf<E>& saved,
+                                 detail::SavedOf<E>& saved,
                                  detail::GradientsOf<E>& gradients) {
                           e.forward(context, weights, y, nothing);
+                          e.forward(context, weights, y, saved);
                           e.vjp(context, weights, saved, y, gradients);
                         };
 
@@ -149,10 +163,8 @@ concept Pooling = requires(const P p, detail::ArchetypeContext& context, detail:
 ///
 /// | expression         | meaning                                                       |
 /// |--------------------|---------------------------------------------------------------|
-/// | `b.prepare(c)`     | once a pass: what all blocks share                            |
 /// | `B::FinalNorm`     | the norm after the last block, or `Identity`                  |
 template <class T>
-concept TransformerBlock = SubLayer<T> && Parameterized<typename T::FinalNorm> &&
-                           requires(const T block, detail::ArchetypeContext& context) { block.prepare(context); };
+concept TransformerBlock = TokenMixer<T> && Parameterized<typename T::FinalNorm>;
 
 }  // namespace reasonembed::nn

@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 
+#include <cmath>
 #include <string>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
@@ -41,6 +42,21 @@ struct EncoderOptions {
   double dropout = 0.0;         ///< probability of a zero after each sub-layer; only while training
   bool normalize = true;        ///< L2-normalise the pooled vectors
 };
+
+/// @throws ConfigError naming the option that no encoder can have
+inline void require_options(const EncoderOptions& options) {
+  const auto require = [](bool possible, const char* name, double got, const char* want) {
+    if (!possible) {
+      throw ConfigError::invalid("nn::Encoder", name, std::to_string(got), want);
+    }
+  };
+  require(options.norm_eps >= 0.0 && std::isfinite(options.norm_eps), "norm_eps", options.norm_eps, "a number >= 0");
+  require(options.rope_theta > 0.0 && std::isfinite(options.rope_theta),
+          "rope_theta",
+          options.rope_theta,
+          "a number > 0");
+  require(options.dropout >= 0.0 && options.dropout < 1.0, "dropout", options.dropout, "0 <= dropout < 1");
+}
 
 /// @throws ConfigError naming the field, if `config` can't describe an encoder or differs from the static `expected`
 inline void require_config(const EncoderConfig& config, const EncoderConfig& expected) {

@@ -7,6 +7,7 @@
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/simd/activation.hpp>
 #include <reasonembed/simd/attention.hpp>
+#include <reasonembed/simd/attention_vjp.hpp>
 #include <reasonembed/simd/dropout.hpp>
 #include <reasonembed/simd/elementwise.hpp>
 #include <reasonembed/simd/embedding.hpp>

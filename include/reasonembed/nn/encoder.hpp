@@ -62,10 +62,11 @@ class Encoder {
   /// @return  the components by name: what a checkpoint's family must be made of to be loaded into this encoder
   [[nodiscard]] static std::string architecture() { return Embedding::architecture() + ">" + Block::architecture(); }
 
-  /// @throws ConfigError naming the field, if `config` is impossible or differs from a static Config
+  /// @throws ConfigError naming the field, if `config` or `options` are impossible or `config` differs from a static
+  ///         Config
   explicit Encoder(const EncoderConfig& config = Config, const EncoderOptions& options = {})
       : config_((require_config(config, Config), config)),
-        options_(options),
+        options_((require_options(options), options)),
         embedding_(config, options),
         block_(config, options),
         final_norm_(make_final_norm(config, options)) {}
@@ -131,7 +132,7 @@ class Encoder {
            MatrixView<const typename B::Scalar> d_embeddings,
            Parameters<GradientLeaf<typename B::Scalar>>& gradients) const {
     static_assert(DifferentiableLayer<Block>,
-                  "reasonembed::nn::Encoder: every layer of a trained encoder needs a vjp; give Block's layers one");
+                  "reasonembed::nn::Encoder: Block must be a DifferentiableLayer to be trained: give every layer in it a vjp");
     const ArenaScope scope(context.arena);
     auto dx = context.activations(config_.dim);  // (T, D)
     auto dy = context.activations(config_.dim);  // (T, D)

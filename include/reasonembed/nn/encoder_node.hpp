@@ -8,8 +8,10 @@
 #include <reasonembed/nn/packed_batch.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
+#include <cstddef>
 #include <new>
 #include <span>
+#include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 

@@ -19,7 +19,7 @@ namespace reasonembed::inline REASONEMBED_ABI::nn {
 ///   h = Norm(x + dropout(Mixer(x)));  y = Norm(h + dropout(Mlp(h)))                 [Vaswani et al. 2017, sec. 3.1]
 ///
 /// Models: TransformerBlock, DifferentiableLayer.
-template <Normalization Norm, SubLayer Mixer, SubLayer Mlp>
+template <Normalization Norm, TokenMixer Mixer, SubLayer Mlp>
 class PostNormBlock {
  public:
   using FinalNorm = Identity;
@@ -96,15 +96,20 @@ class PostNormBlock {
       norm_.forward(context, parameters.mlp_norm, fed, y, saved.mlp_norm);
     } else {
       mixer_.forward(context, parameters.mixer, x, mixed, saved);
+      (void)dropout_.forward(context, mixed);
       Kernels<B>::accumulate(x, mixed);
       norm_.forward(context, parameters.mixer_norm, mixed, mixed, saved);
       mlp_.forward(context, parameters.mlp, mixed, y, saved);
+      (void)dropout_.forward(context, y);
       Kernels<B>::accumulate(mixed, y);
       norm_.forward(context, parameters.mlp_norm, y, y, saved);
     }
   }
 
+  /// @param dy  (T, D)
+  /// @param dx  (T, D), overwritten; not the memory of dy
   template <class B>
+    requires DifferentiableLayer<Norm> && DifferentiableLayer<Mixer> && DifferentiableLayer<Mlp>
   void vjp(Context<B>& context,
            const Parameters<WeightLeaf<B>>& parameters,
            const Saved<B>& saved,

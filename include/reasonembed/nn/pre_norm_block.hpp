@@ -18,7 +18,7 @@ namespace reasonembed::inline REASONEMBED_ABI::nn {
 ///   h = x + dropout(Mixer(Norm(x)));  y = h + dropout(Mlp(Norm(h)))                 [Xiong et al. 2020, fig. 1b]
 ///
 /// Models: TransformerBlock, DifferentiableLayer.
-template <Normalization Norm, SubLayer Mixer, SubLayer Mlp>
+template <Normalization Norm, TokenMixer Mixer, SubLayer Mlp>
 class PreNormBlock {
  public:
   using FinalNorm = Norm;
@@ -95,14 +95,19 @@ class PreNormBlock {
     } else {
       norm_.forward(context, parameters.mixer_norm, x, normed, saved);
       mixer_.forward(context, parameters.mixer, normed, h, saved);
+      (void)dropout_.forward(context, h);
       Kernels<B>::accumulate(x, h);
       norm_.forward(context, parameters.mlp_norm, h, normed, saved);
       mlp_.forward(context, parameters.mlp, normed, y, saved);
+      (void)dropout_.forward(context, y);
     }
     Kernels<B>::accumulate(h, y);
   }
 
+  /// @param dy  (T, D)
+  /// @param dx  (T, D), overwritten; not the memory of dy
   template <class B>
+    requires DifferentiableLayer<Norm> && DifferentiableLayer<Mixer> && DifferentiableLayer<Mlp>
   void vjp(Context<B>& context,
            const Parameters<WeightLeaf<B>>& parameters,
            const Saved<B>& saved,
