@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <tuple>
 
 namespace test {
@@ -26,7 +27,7 @@ using Architectures = std::tuple<reasonembed::simd::CompiledArch>;
 
 template <class L, class F>
 void on_lane(const F& f) {
-  const char* arch = L::Arch::name();
+  const std::string arch = L::Arch::name();
   CAPTURE(arch);
   CAPTURE(sizeof(typename L::T));
   f(L());

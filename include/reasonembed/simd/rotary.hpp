@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd {
@@ -68,9 +67,17 @@ void rotary_table(std::span<const std::int32_t> offsets,
 
 namespace detail {
 
+/// How the operands of a rotation are called in messages.
+struct RotationNames {
+  const char* where;
+  const char* x_cols;
+  const char* y_rows;
+  const char* y_cols;
+};
+
 /// @tparam kInverse  rotate by the negative angle
 template <class T, class Arch, bool kInverse>
-void rotate_heads(std::string_view where,
+void rotate_heads(const RotationNames& names,
                   MatrixView<const T> x,
                   MatrixView<const T> cosine,
                   MatrixView<const T> sine,
@@ -78,12 +85,12 @@ void rotate_heads(std::string_view where,
   using Ops = BatchOps<T, Arch>;
   using B = Batch<T, Arch>;
   const Index half = cosine.cols();
-  require_same_shape(where, "sine.rows()", "sine.cols()", sine, cosine);
-  require_extent(where, "cosine.rows()", cosine.rows(), x.rows());
-  require_same_shape(where, "y.rows()", "y.cols()", y, x);
+  require_same_shape(names.where, "sine.rows()", "sine.cols()", sine, cosine);
+  require_extent(names.where, "cosine.rows()", cosine.rows(), x.rows());
+  require_same_shape(names.where, names.y_rows, names.y_cols, y, x);
   if (half == 0 ? x.cols() != 0 : x.cols() % (2 * half) != 0) {
-    throw ShapeError::invalid(
-        where, "x.cols()", std::to_string(x.cols()), "a multiple of 2 * cosine.cols() = " + std::to_string(2 * half));
+    const std::string want = "a multiple of 2 * cosine.cols() = " + std::to_string(2 * half);
+    throw ShapeError::invalid(names.where, names.x_cols, std::to_string(x.cols()), want);
   }
   for (Index t = 0; t < x.rows(); ++t) {
     const T* cos_row = cosine.data() + t * cosine.stride();
@@ -120,7 +127,7 @@ void rotate(std::type_identity_t<MatrixView<const T>> x,
             std::type_identity_t<MatrixView<const T>> cosine,
             std::type_identity_t<MatrixView<const T>> sine,
             MatrixView<T> y) {
-  detail::rotate_heads<T, Arch, false>("simd::rotate", x, cosine, sine, y);
+  detail::rotate_heads<T, Arch, false>({"simd::rotate", "x.cols()", "y.rows()", "y.cols()"}, x, cosine, sine, y);
 }
 
 /// The gradient of rotate: the rotation by the negative angles.
@@ -138,7 +145,8 @@ void rotate_vjp(std::type_identity_t<MatrixView<const T>> dy,
                 std::type_identity_t<MatrixView<const T>> cosine,
                 std::type_identity_t<MatrixView<const T>> sine,
                 MatrixView<T> dx) {
-  detail::rotate_heads<T, Arch, true>("simd::rotate_vjp", dy, cosine, sine, dx);
+  detail::rotate_heads<T, Arch, true>(
+      {"simd::rotate_vjp", "dy.cols()", "dx.rows()", "dx.cols()"}, dy, cosine, sine, dx);
 }
 
 }  // namespace reasonembed::simd

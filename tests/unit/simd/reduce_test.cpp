@@ -1,0 +1,160 @@
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/simd/reduce.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/numeric.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace re = reasonembed;
+namespace simd = reasonembed::simd;
+using re::Index;
+using test::GuardedMatrix;
+
+namespace {
+
+template <class T>
+constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
+template <class T>
+constexpr T kInfinity = std::numeric_limits<T>::infinity();
+template <class T>
+constexpr double kEps = std::numeric_limits<T>::epsilon();
+
+}  // namespace
+
+TEST_SUITE("simd/reduce") {
+  TEST_CASE_TEMPLATE("dot and sum: are within their bound, for every length", T, float, double) {
+    for (const Index size : test::kLengths) {
+      CAPTURE(size);
+      const auto x = test::normal_vector<T>(size, 81);
+      const auto y = test::normal_vector<T>(size, 82);
+      double want = 0.0;
+      double sizes = 0.0;
+      double want_sum = 0.0;
+      double sum_sizes = 0.0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        want += double(x[i]) * double(y[i]);
+        sizes += std::fabs(double(x[i]) * double(y[i]));
+        want_sum += double(x[i]);
+        sum_sizes += std::fabs(double(x[i]));
+      }
+      // with two lanes, the narrowest register, size / 2 roundings and 6 more; the reference in double may err as much
+      const double factor = (double(size) / 2 + 6) * kEps<T> + double(size) * kEps<double>;
+      CHECK(std::fabs(simd::dot(std::span(x), std::span(y)) - want) <= factor * sizes);
+      CHECK(std::fabs(simd::sum(std::span(x)) - want_sum) <= factor * sum_sizes);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("all: bits do not depend on alignment, and nothing around is read", T, float, double) {
+    for (const Index size : test::kLengths) {
+      const auto x = test::normal_vector<T>(size, 83);
+      for (const Index offset : {0, 1, 5, 15}) {
+        CAPTURE(size);
+        CAPTURE(offset);
+        GuardedMatrix<T> moved(1, size, 0, offset);
+        std::ranges::copy(x, moved.view().data());
+        const std::span<const T> row = std::as_const(moved).view().row(0);
+        CHECK(simd::dot(row, row) == simd::dot(std::span(x), std::span(x)));
+        CHECK(simd::sum(row) == simd::sum(std::span(x)));
+        CHECK(simd::all_finite(row));
+        if (size > 0) {
+          CHECK(simd::log_sum_exp(row) == simd::log_sum_exp(std::span(x)));
+          GuardedMatrix<T> y(1, size, 0, offset);
+          std::vector<T> want(x.size());
+          simd::softmax(row, y.view().row(0));
+          simd::softmax(x, std::span(want));
+          CHECK(test::same_bits<T>(y.view().row(0), want));
+          CHECK(y.surroundings_untouched());
+        }
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("log_sum_exp and softmax: equal the equations, however large the elements", T, float, double) {
+    for (const Index size : test::kLengths) {
+      for (const double shift : {0.0, 1000.0, -1000.0}) {
+        if (size == 0) {
+          continue;
+        }
+        CAPTURE(size);
+        CAPTURE(shift);
+        auto x = test::normal_vector<T>(size, 84, 5.0);
+        for (T& v : x) {
+          v += static_cast<T>(shift);
+        }
+        const long double top = *std::ranges::max_element(x);
+        long double total = 0.0L;
+        for (const T v : x) {
+          total += std::exp(v - top);
+        }
+        std::vector<T> y(x.size());
+        simd::softmax(x, std::span(y));
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          // exp 2 ulp, the difference in its argument none (it is exact or the result is smaller by far), the sum
+          // size / 2 + 6 eps, the division 2
+          const long double want = std::exp(x[i] - top) / total;
+          CHECK(std::fabs(y[i] - want) <= (double(size) / 2 + 40) * kEps<T> * want + std::numeric_limits<T>::min());
+        }
+        const long double want = top + std::log(total);
+        CHECK(std::fabs(simd::log_sum_exp(std::span(x)) - want) <=
+              kEps<T> * (double(size) / 2 + 10 + std::fabs(double(want))));
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("log_sum_exp: has its limits where elements are infinite", T, float, double) {
+    const auto of = [](std::vector<T> x) { return simd::log_sum_exp(std::span(x)); };
+    CHECK(of({}) == -kInfinity<T>);
+    CHECK(of({-kInfinity<T>, -kInfinity<T>}) == -kInfinity<T>);
+    CHECK(of({T{1}, kInfinity<T>}) == kInfinity<T>);
+    CHECK(of({-kInfinity<T>, T{3}}) == T{3});
+    CHECK(std::isnan(of({T{1}, kNan<T>})));
+    CHECK(std::isnan(of({kNan<T>, T{1}, kInfinity<T>})));
+  }
+
+  TEST_CASE("softmax: works in place, passes NaN on and takes nothing") {
+    auto x = test::normal_vector<float>(37, 85);
+    std::vector<float> y(37);
+    simd::softmax(x, std::span(y));
+    simd::softmax(x, std::span(x));
+    CHECK(test::same_bits<float>(x, y));
+    x[36] = kNan<float>;
+    simd::softmax(x, std::span(y));
+    CHECK(std::ranges::all_of(y, [](float v) { return std::isnan(v); }));
+    std::vector<float> nothing;
+    CHECK_NOTHROW(simd::softmax(nothing, std::span(nothing)));
+  }
+
+  TEST_CASE_TEMPLATE("first_non_finite: finds the first NaN or infinity anywhere", T, float, double) {
+    std::vector<T> x(10000, std::numeric_limits<T>::max());
+    x[17] = std::numeric_limits<T>::lowest();
+    x[18] = std::numeric_limits<T>::denorm_min();
+    CHECK(simd::first_non_finite(std::span(x)) == -1);
+    CHECK(simd::all_finite(std::span(x)));
+    for (const Index at : {0, 1, 4095, 4096, 4100, 9999}) {
+      for (const T bad : {kNan<T>, -kNan<T>, kInfinity<T>, -kInfinity<T>}) {
+        CAPTURE(at);
+        auto spoiled = x;
+        spoiled[static_cast<std::size_t>(at)] = bad;
+        spoiled.back() = kNan<T>;
+        CHECK(simd::first_non_finite(std::span(spoiled)) == at);
+        CHECK_FALSE(simd::all_finite(std::span(spoiled)));
+      }
+    }
+    CHECK(simd::first_non_finite(std::span<const T>()) == -1);
+  }
+
+  TEST_CASE("dot and softmax: reject lengths that differ") {
+    std::vector<float> x(3);
+    std::vector<float> y(4);
+    CHECK_THROWS_WITH_AS(
+        (void)simd::dot(std::span(x), std::span(y)), "simd::dot: y.size() is 4, expected 3", re::ShapeError);
+    CHECK_THROWS_WITH_AS(simd::softmax(x, std::span(y)), "simd::softmax: y.size() is 4, expected 3", re::ShapeError);
+  }
+}
