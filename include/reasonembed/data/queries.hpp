@@ -75,8 +75,8 @@ class Queries {
 /// What happens to a query whose id an earlier row has with another text. One that repeats an earlier row's id and text
 /// is left out in any case, and reported.
 enum class DuplicateQueries : bool {
+  kKeepFirst,  ///< the earlier one stays and has the judgements of both; the other is reported
   kRefuse,     ///< DataError: the judgements don't tell the two apart
-  kKeepFirst,  ///< the earlier one stays, and stands for both
 };
 
 /// Options of read_queries.
@@ -85,7 +85,7 @@ struct QueryFileOptions {
   std::string query_field = {};
   /// Field that holds the reasoning text; empty: `reasoning_query` if the first row has it, else none.
   std::string reasoning_field = {};
-  DuplicateQueries duplicates = DuplicateQueries::kRefuse;
+  DuplicateQueries duplicates = DuplicateQueries::kKeepFirst;  ///< EntailmentBank has some
 
   friend bool operator==(const QueryFileOptions&, const QueryFileOptions&) = default;
 };
@@ -165,9 +165,10 @@ class QueriesBuilder {
                                "id",
                                io::in_quotes(id),
                                "another one than line " + std::to_string(lines_[static_cast<std::size_t>(earlier)]) +
-                                   " has, or the same query (DuplicateQueries::kKeepFirst would leave this one out)");
+                                   " has, or the same query");
     }
     ++repeated_;
+    different_ += same ? 0 : 1;
     example_ = repeated_ == 1 ? row.where() : example_;
     return id;
   }
@@ -177,7 +178,8 @@ class QueriesBuilder {
     }
     if (repeated_ > 0) {
       notes.push_back(path_.string() + ": " + std::to_string(repeated_) +
-                      " row(s) left out, their ids stand in earlier rows (first: " + example_ + ")");
+                      " row(s) left out whose ids earlier rows have, " + std::to_string(different_) +
+                      " of them with another text (first: " + example_ + ")");
     }
     return std::move(queries_);
   }
@@ -189,6 +191,7 @@ class QueriesBuilder {
   std::vector<std::size_t> lines_;  // of each query
   std::size_t line_ = 0;
   std::size_t repeated_ = 0;
+  std::size_t different_ = 0;  // of those repeated
   std::string example_;
 };
 
@@ -199,8 +202,8 @@ class QueriesBuilder {
 ///
 /// @param notes  receives a sentence on rows left out because an earlier one has their id
 /// @throws       IoError if the file can't be read; DataError that names file:line for a broken row, a field that is
-///               missing (with the fields there are) or of another type, a blank query, an id that an earlier row has
-///               with another text (see DuplicateQueries) or text that is not UTF-8; DataError if there is no query
+///               missing (with the fields there are) or of another type, a blank query, a duplicate id (if
+///               DuplicateQueries::kRefuse) or text that is not UTF-8; DataError if there is no query
 [[nodiscard]] inline Queries read_queries(const std::filesystem::path& path,
                                           std::vector<std::string>& notes,
                                           const QueryFileOptions& options = {}) {

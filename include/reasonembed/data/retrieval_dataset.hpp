@@ -36,7 +36,7 @@ struct RetrievalDatasetOptions {
   std::string reasoning_field = {};  ///< see QueryFileOptions
   DatasetLayout layout = DatasetLayout::kDetect;
   BrightDocuments bright_documents = BrightDocuments::kPassages;
-  DuplicateQueries duplicate_queries = DuplicateQueries::kRefuse;
+  DuplicateQueries duplicate_queries = DuplicateQueries::kKeepFirst;
   WithoutRelevant without_relevant = WithoutRelevant::kKeep;
 
   friend bool operator==(const RetrievalDatasetOptions&, const RetrievalDatasetOptions&) = default;
@@ -171,8 +171,8 @@ inline void treat_queries_without_relevant(const std::filesystem::path& path,
 /// the corpus lacks stay, as trec_eval counts them. Both are reported in `notes`, never silently.
 ///
 /// @throws  IoError if a file is missing or unreadable; DataError, with file:line where there is one, for an unknown
-///          layout or split, a broken row, a missing field, duplicate ids, contradicting judgements, text that is not
-///          UTF-8, no document, no query, or no query with a relevant document
+///          layout or split, a broken row, a missing field, a duplicate document id, contradicting judgements, text
+///          that is not UTF-8, no document, no query, or no query with a relevant document
 /// @note    memory: the texts once, and the ids twice
 [[nodiscard]] inline RetrievalDataset read_retrieval_dataset(const std::filesystem::path& directory,
                                                              const RetrievalDatasetOptions& options = {}) {

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,22 +34,20 @@ struct RetrieveOptions {
 /// Searches for all queries of a dataset.
 ///
 /// Valid expressions, with `s` an object of the type:
-///   s(options)   with retrieval::SearchOptions that hold `top_k` and `excluded`; returns a
-///                std::vector<std::vector<retrieval::Hit>>, the hits of each query in the order of the dataset's
-///                queries
+///   s(options)   with retrieval::SearchOptions that hold `top_k` and `excluded`; returns
+///                retrieval::Rankings, the hits of each query in the order of the dataset's queries
 template <class T>
 concept DatasetSearch = requires(T& search, const retrieval::SearchOptions& options) {
-  { search(options) } -> std::same_as<std::vector<std::vector<retrieval::Hit>>>;
+  { search(options) } -> std::same_as<retrieval::Rankings>;
 };
 
 /// Names the hits of an index over the dataset's corpus.
 ///
 /// @param hits  (B) for each query of the dataset
 /// @return      a ranking for every query, an empty one where nothing was found
-/// @throws      ShapeError if there are not B rows or a document number is not one of the corpus; as
-/// retrieval::Run::add
-[[nodiscard]] inline retrieval::Run make_run(const data::RetrievalDataset& dataset,
-                                             std::span<const std::vector<retrieval::Hit>> hits) {
+/// @throws      ShapeError if there are not B rankings or a document number is not one of the corpus; as
+///              retrieval::Run::add
+[[nodiscard]] inline retrieval::Run make_run(const data::RetrievalDataset& dataset, const retrieval::Rankings& hits) {
   require_extent("eval::make_run", "hits.size()", static_cast<Index>(hits.size()), dataset.queries.size());
   retrieval::Run run;
   for (std::size_t query = 0; query < hits.size(); ++query) {
@@ -83,7 +80,7 @@ template <DatasetSearch Search>
   if (options.exclusion == Exclusion::kBeforeCutoff) {
     return make_run(dataset, search(retrieval::SearchOptions{.top_k = options.top_k, .excluded = excluded}));
   }
-  std::vector<std::vector<retrieval::Hit>> hits = search(retrieval::SearchOptions{.top_k = options.top_k});
+  retrieval::Rankings hits = search(retrieval::SearchOptions{.top_k = options.top_k});
   require_extent("eval::retrieve", "hits.size()", static_cast<Index>(hits.size()), dataset.queries.size());
   for (std::size_t query = 0; query < hits.size(); ++query) {
     const std::vector<Index>& banned = excluded[query];

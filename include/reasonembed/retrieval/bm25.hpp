@@ -78,10 +78,9 @@ class Bm25 {
   /// @throws         ConfigError if top_k < 1 or an exclusion list is unsorted, ShapeError if `excluded` has not B rows
   /// @note           time grows with the documents that hold a word of the query; scores and order are bit-identical
   ///                 for every pool size, for every batch, and for every order of a query's words
-  [[nodiscard]] std::vector<std::vector<Hit>> search(std::span<const std::string> queries,
-                                                     const SearchOptions& options = {}) const {
+  [[nodiscard]] Rankings search(std::span<const std::string> queries, const SearchOptions& options = {}) const {
     detail::check_search("retrieval::Bm25::search", options, static_cast<Index>(queries.size()));
-    std::vector<std::vector<Hit>> hits(queries.size());
+    Rankings hits(queries.size());
     std::vector<Scratch> scratch(detail::worker_count(options.pool));
     detail::for_each_item(options.pool, static_cast<Index>(queries.size()), [&](Index item, int worker) {
       const auto query = static_cast<std::size_t>(item);

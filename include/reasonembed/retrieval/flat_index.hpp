@@ -52,15 +52,14 @@ class FlatIndex {
   ///                 a score might be
   /// @note           2 B N D operations; scores and order are bit-identical for every pool size and however queries are
   ///                 batched
-  [[nodiscard]] std::vector<std::vector<Hit>> search(MatrixView<const float> queries,
-                                                     const SearchOptions& options = {}) const {
+  [[nodiscard]] Rankings search(MatrixView<const float> queries, const SearchOptions& options = {}) const {
     constexpr std::string_view kWhere = "retrieval::FlatIndex::search";
     require_extent(kWhere, "queries.cols()", queries.cols(), width_);
     detail::check_search(kWhere, options, queries.rows());
     for (Index b = 0; b < queries.rows(); ++b) {
       require_range(b, checked_norm(kWhere, "queries", b, queries.row(b)));
     }
-    std::vector<std::vector<Hit>> hits(static_cast<std::size_t>(queries.rows()));
+    Rankings hits(static_cast<std::size_t>(queries.rows()));
     std::vector<Scratch> scratch(detail::worker_count(options.pool));
     const Index items = (queries.rows() + kQueryBlock - 1) / kQueryBlock;
     detail::for_each_item(options.pool, items, [&](Index item, int worker) {
@@ -70,8 +69,7 @@ class FlatIndex {
     });
     return hits;
   }
-  [[nodiscard]] std::vector<std::vector<Hit>> search(const Matrix<float>& queries,
-                                                     const SearchOptions& options = {}) const {
+  [[nodiscard]] Rankings search(const Matrix<float>& queries, const SearchOptions& options = {}) const {
     return search(queries.view(), options);
   }
 
@@ -111,7 +109,7 @@ class FlatIndex {
                     Index first,
                     const SearchOptions& options,
                     Scratch& scratch,
-                    std::vector<std::vector<Hit>>& hits) const {
+                    Rankings& hits) const {
     if (scratch.scores.rows() == 0) {
       scratch.scores = Matrix<float>(kQueryBlock, std::min(kDocumentBlock, size_));
     }

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::retrieval {
@@ -26,6 +27,29 @@ struct Hit {
 [[nodiscard]] constexpr bool ranks_before(const Hit& a, const Hit& b) {
   return a.score != b.score ? a.score > b.score : a.document < b.document;
 }
+
+/// What a search returns: for each of its B queries the hits in the order of `ranks_before`.
+///
+/// Like a vector of vectors, but `index.search(queries)[0]` is the ranking itself and no reference into a temporary, so
+/// that `for (const Hit& hit : index.search(queries)[0])` is sound in C++20.
+class Rankings {
+ public:
+  Rankings() = default;
+  explicit Rankings(std::size_t queries) : hits_(queries) {}
+
+  [[nodiscard]] std::size_t size() const { return hits_.size(); }
+  [[nodiscard]] bool empty() const { return hits_.empty(); }
+  [[nodiscard]] std::vector<Hit>& operator[](std::size_t query) & { return hits_[query]; }
+  [[nodiscard]] const std::vector<Hit>& operator[](std::size_t query) const& { return hits_[query]; }
+  [[nodiscard]] std::vector<Hit> operator[](std::size_t query) && { return std::move(hits_[query]); }
+  [[nodiscard]] auto begin() const { return hits_.begin(); }
+  [[nodiscard]] auto end() const { return hits_.end(); }
+
+  friend bool operator==(const Rankings&, const Rankings&) = default;
+
+ private:
+  std::vector<std::vector<Hit>> hits_;
+};
 
 /// Options of a search.
 struct SearchOptions {

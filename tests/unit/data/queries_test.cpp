@@ -126,28 +126,30 @@ TEST_SUITE("data/queries") {
     CHECK(queries.ids() == std::vector<std::string>{"a", "b", "c"});
     CHECK(queries.reasoning() == std::vector<std::string>{"1", "2", "4"});  // equal texts under two ids may stay
     CHECK(notes == std::vector<std::string>{
-                       path + ": 1 row(s) left out, their ids stand in earlier rows (first: " + path + ":3)"});
+                       path + ": 1 row(s) left out whose ids earlier rows have, 0 of them with another text (first: " +
+                       path + ":3)"});
   }
 
-  TEST_CASE("read_queries: refuses an id that stands for two queries, unless told to keep the first") {
+  TEST_CASE("read_queries: an id that stands for two queries keeps the first, or is refused") {
     const test::Scratch scratch;
     const std::string text =
         "{\"id\": \"a\", \"text\": \"t\"}\n{\"id\": \"b\", \"text\": \"u\"}\n{\"id\": \"b\", \"text\": \"t\"}\n";
     check_refused(scratch,
                   text,
-                  ":3: id is \"b\", expected another one than line 2 has, or the same query "
-                  "(DuplicateQueries::kKeepFirst would leave this one out)");
+                  ":3: id is \"b\", expected another one than line 2 has, or the same query",
+                  {.duplicates = DuplicateQueries::kRefuse});
     const std::string excluded =
         "{\"id\": \"a\", \"text\": \"t\"}\n{\"id\": \"a\", \"text\": \"t\", \"excluded_ids\": [\"d\"]}\n";
     check_refused(scratch,
                   excluded,
-                  ":2: id is \"a\", expected another one than line 1 has, or the same query "
-                  "(DuplicateQueries::kKeepFirst would leave this one out)");
+                  ":2: id is \"a\", expected another one than line 1 has, or the same query",
+                  {.duplicates = DuplicateQueries::kRefuse});
     std::vector<std::string> notes;
-    const auto path = scratch.write("queries.jsonl", text);
-    const Queries queries = read_queries(path, notes, {.duplicates = DuplicateQueries::kKeepFirst});
-    CHECK(queries.texts() == std::vector<std::string>{"t", "u"});
-    CHECK(notes.size() == 1);
+    const std::string path = scratch.write("queries.jsonl", text).string();
+    CHECK(read_queries(path, notes).texts() == std::vector<std::string>{"t", "u"});
+    CHECK(notes == std::vector<std::string>{
+                       path + ": 1 row(s) left out whose ids earlier rows have, 1 of them with another text (first: " +
+                       path + ":3)"});
   }
 
   TEST_CASE("read_queries: names file and line of what it refuses") {
@@ -178,9 +180,12 @@ TEST_SUITE("data/queries") {
     CHECK(notes.empty());
     CHECK(read_queries(*data / "train.queries.jsonl", notes, options).size() == 1308);
     CHECK(notes.size() == 1);
+    CHECK_NOTHROW((void)read_queries(
+        *data / "train.queries.jsonl", notes, {.query_field = "question", .duplicates = DuplicateQueries::kRefuse}));
     // with their answers four of them differ
-    CHECK_THROWS_AS((void)read_queries(*data / "train.queries.jsonl", notes, {}), re::DataError);
-    CHECK(read_queries(*data / "train.queries.jsonl", notes, {.duplicates = DuplicateQueries::kKeepFirst}).size() ==
-          1308);
+    CHECK(read_queries(*data / "train.queries.jsonl", notes).size() == 1308);
+    CHECK(notes.back().find("5 row(s) left out whose ids earlier rows have, 4 of them") != std::string::npos);
+    CHECK_THROWS_AS((void)read_queries(*data / "train.queries.jsonl", notes, {.duplicates = DuplicateQueries::kRefuse}),
+                    re::DataError);
   }
 }
