@@ -129,10 +129,11 @@ inline void score_query(const std::string& query,
   for (const Measure& measure : options.measures) {
     values.push_back(measure(view));
     if (!std::isfinite(values.back())) {
-      throw NonFiniteError::found("eval::evaluate: query " + io::in_quotes(query) + ": " + measure.name(),
-                                  "value",
-                                  result.queries.size(),
-                                  values.back());
+      throw NonFiniteError(
+          reasonembed::detail::error_text("eval::evaluate: query " + io::in_quotes(query),
+                                          measure.name(),
+                                          std::isnan(values.back()) ? "nan" : std::to_string(values.back()),
+                                          "a finite number"));
     }
   }
   result.retrieved += static_cast<Index>(retrieved.size());
