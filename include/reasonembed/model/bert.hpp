@@ -61,7 +61,7 @@ inline nn::EncoderConfig read_bert_config(const io::JsonFields& config) {
 }
 
 inline nn::EncoderOptions read_bert_options(const io::JsonFields& config) {
-  const std::string activation = config.get_string("hidden_act");
+  const std::string& activation = config.get_string("hidden_act");
   if (activation != "gelu") {
     throw ConfigError::invalid(config.where(), "hidden_act", activation, "gelu");
   }

@@ -80,7 +80,7 @@ inline void read_modules(const std::filesystem::path& directory, EncoderDescript
   description.options.normalize = false;
   for (const io::Json& module : json) {
     const io::JsonFields fields(module, path.string());
-    const std::string type = fields.get_string("type");
+    const std::string& type = fields.get_string("type");
     const std::string kind = type.substr(type.rfind('.') + 1);
     if (kind == "Pooling") {
       description.pooling = read_pooling(directory / fields.get_string("path") / "config.json");

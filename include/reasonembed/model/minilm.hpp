@@ -84,9 +84,9 @@ inline std::filesystem::path hugging_face_cache() {
                                       .max_length = 512,
                                       .qkv_bias = true,
                                       .linear_bias = true};
-  BertEncoder<> encoder(kConfig, {.norm_eps = 1e-12});
+  const BertEncoder<> encoder(kConfig, {.norm_eps = 1e-12});
   auto weights = random_weights<backend::Cpu<float>>(encoder, seed, 0.02, options.residency);
-  return MiniLm(std::move(encoder), std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options);
+  return MiniLm(encoder, std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options);
 }
 
 /// The encoder a program starts with: the directory it was given, else all-MiniLM-L6-v2 where it lies already, else

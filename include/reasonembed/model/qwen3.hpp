@@ -66,7 +66,7 @@ inline void require_plain_rope(const io::JsonFields& rope) {
 }
 
 inline nn::EncoderOptions read_qwen3_options(const io::JsonFields& config) {
-  const std::string activation = config.get_string("hidden_act");
+  const std::string& activation = config.get_string("hidden_act");
   if (activation != "silu") {
     throw ConfigError::invalid(config.where(), "hidden_act", activation, "silu");
   }

@@ -208,7 +208,7 @@ class TextEncoder {
     } catch (const DataError& error) {
       throw DataError("model::TextEncoder::encode: text " + std::to_string(number) + ": " + error.what());
     }
-    if (block.ids.size() == 0) {
+    if (block.ids.empty()) {
       throw DataError::invalid("model::TextEncoder::encode", "text " + std::to_string(number), "empty", "a token");
     }
   }

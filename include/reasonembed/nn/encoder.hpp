@@ -132,7 +132,8 @@ class Encoder {
            MatrixView<const typename B::Scalar> d_embeddings,
            Parameters<GradientLeaf<typename B::Scalar>>& gradients) const {
     static_assert(DifferentiableLayer<Block>,
-                  "reasonembed::nn::Encoder: Block must be a DifferentiableLayer to be trained: give every layer in it a vjp");
+                  "reasonembed::nn::Encoder: Block must be a DifferentiableLayer to be trained: "
+                  "give every layer in it a vjp");
     const ArenaScope scope(context.arena);
     auto dx = context.activations(config_.dim);  // (T, D)
     auto dy = context.activations(config_.dim);  // (T, D)
