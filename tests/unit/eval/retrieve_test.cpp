@@ -1,14 +1,17 @@
 #include <reasonembed/eval/evaluate.hpp>
 #include <reasonembed/eval/retrieve.hpp>
 #include <reasonembed/retrieval/bm25.hpp>
+#include <reasonembed/retrieval/trec_run.hpp>
 
 #include <doctest/doctest.h>
 
 #include <support/data.hpp>
+#include <support/scratch.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <limits>
 #include <string>
 #include <utility>
@@ -142,6 +145,30 @@ TEST_SUITE("eval/retrieve") {
         (void)retrieve(
             dataset, [](const SearchOptions&) { return Rankings(1); }, {.exclusion = Exclusion::kAfterCutoff}),
         re::ShapeError);
+  }
+
+  TEST_CASE("retrieve: a dataset, an index, a run file and its scores in a few lines") {
+    const test::Scratch directory;
+    directory.write("corpus.jsonl",
+                    "{\"id\": \"d1\", \"text\": \"salt draws water out of cells\"}\n"
+                    "{\"id\": \"d2\", \"text\": \"the moon has no air\"}\n");
+    directory.write("dev.queries.jsonl", "{\"id\": \"q\", \"text\": \"why does salt make water come out?\"}\n");
+    directory.write("dev.qrels.tsv", "q 0 d1 1\n");
+    const auto path = directory.path();
+    // example-begin retrieve
+    const auto dataset = re::data::read_retrieval_dataset(path, {.split = "dev"});
+    for (const std::string& note : dataset.notes) {
+      std::fprintf(stderr, "note: %s\n", note.c_str());
+    }
+    const re::retrieval::Bm25 index(dataset.corpus.texts());
+    const re::retrieval::Run run = re::eval::retrieve(
+        dataset, [&](const auto& options) { return index.search(dataset.queries.texts(), options); }, {.top_k = 100});
+    re::retrieval::write_trec_run(path / "bm25.trec", run, {.tag = "bm25"});
+    const auto result = re::eval::evaluate(run, dataset.qrels, {.measures = {"ndcg_cut_10", "recall_100"}});
+    std::printf("nDCG@10 %.4f\n", result.mean("ndcg_cut_10"));
+    // example-end retrieve
+    CHECK(result.means == std::vector<double>{1, 1});
+    CHECK(re::retrieval::read_trec_run(path / "bm25.trec") == run);
   }
 
   TEST_CASE("retrieve: BM25 on EntailmentBank has the scores of an independent program") {
