@@ -4,6 +4,7 @@
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/random.hpp>
+#include <reasonembed/nn/config.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/cpu_kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
