@@ -6,14 +6,13 @@
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/map.hpp>
-#include <reasonembed/simd/math.hpp>
+#include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/simd/sequences.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,8 +30,12 @@ struct AttentionShape {
 
 namespace detail {
 
-/// Rows of queries whose scores exist at a time.
-inline constexpr Index kQueryBlock = 64;
+/// @return  rows of queries whose scores exist at a time, for `keys` keys: 64 K scores, which stay in the second-level
+///          cache, in whole tiles of the product; few if causal, for a block computes scores up to its last row for all
+[[nodiscard]] constexpr Index query_block(Index keys, bool causal) {
+  constexpr Index kScores = Index{1} << 16;
+  return std::clamp(kScores / std::max(keys, Index{1}) / 8 * 8, Index{16}, Index{causal ? 64 : 256});
+}
 
 /// @throws ShapeError if heads, operands and sequences do not fit
 template <class T>
@@ -79,37 +82,14 @@ struct QueryHead {
   Index stride;
 };
 
-template <class T>
-struct RowSoftmax {
-  T largest;
-  T sum;
-};
-
-/// @param row      (size) scores, overwritten with e^(scale row_j - largest) for j < visible and zeros behind
-template <class T, class Arch>
-[[nodiscard]] RowSoftmax<T> exponentiate(T* row, Index visible, Index size, T scale) {
-  using Ops = BatchOps<T, Arch>;
-  using B = Batch<T, Arch>;
-  B top(-std::numeric_limits<T>::infinity());
-  for_each_lanes<T, Arch>(visible,
-                          [&](auto lanes) { top = Ops::at_least(lanes.blend(lanes.load(row) * B(scale), top), top); });
-  const T largest = Ops::max(top);
-  const auto sums = sum_lanes<T, Arch, 1>(visible, [&](auto lanes, auto& partial) {
-    const B e = BatchMath<T, Arch>::exp(lanes.load(row) * B(scale) - B(largest));
-    lanes.store(row, e);
-    partial[0] = partial[0] + e;
-  });
-  std::fill(row + visible, row + size, T{0});
-  return {largest, sums[0]};
-}
-
 template <class T, class Arch>
 void attend_head(
     const QueryHead<T>& head, PackedView<T> keys, MatrixView<const T> v, bool causal, T scale, Arena& scratch) {
   using B = Batch<T, Arch>;
   const Index length = head.q.rows();
-  for (Index first = 0; first < length; first += kQueryBlock) {
-    const Index rows = std::min(kQueryBlock, length - first);
+  const Index block = query_block(length, causal);
+  for (Index first = 0; first < length; first += block) {
+    const Index rows = std::min(block, length - first);
     const Index seen = causal ? first + rows : length;  // keys that any row of the block sees
     const ArenaScope scope(scratch);
     const MatrixView<T> scores = scratch.matrix<T>(rows, seen);
@@ -117,10 +97,13 @@ void attend_head(
     gemm(head.q.row_block(first, rows), first_rows(keys, seen), scores, Store::kOverwrite, scratch);
     for (Index i = 0; i < rows; ++i) {
       const Index visible = causal ? first + i + 1 : length;
-      const auto softmax = exponentiate<T, Arch>(scores.row(i).data(), visible, seen, scale);
-      sums[static_cast<std::size_t>(i)] = softmax.sum;
+      T* row = scores.row(i).data();
+      const T largest = largest_multiple<T, Arch>(row, visible, scale);
+      const T sum = exponentiate<T, Arch>(row, row, visible, scale, largest);
+      std::fill(row + visible, row + seen, T{0});
+      sums[static_cast<std::size_t>(i)] = sum;
       if (head.log_sum_exp != nullptr) {
-        head.log_sum_exp[(first + i) * head.stride] = softmax.largest + std::log(softmax.sum);
+        head.log_sum_exp[(first + i) * head.stride] = largest + std::log(sum);
       }
     }
     const MatrixView<T> out = head.out.row_block(first, rows);
@@ -153,7 +136,8 @@ void attend_head(
 /// @param scratch      for a block of scores and packed operands, rewound before the return; one arena a thread
 /// @throws ShapeError if the shapes do not fit
 /// @pre    out overlaps neither q nor k nor v
-/// @note   O(sum L^2 H E) time; 64 L scores exist at a time, never L^2. No allocation once the arena has its size. A
+/// @note   O(sum L^2 H E) time; at most 64 K scores (16 L from L = 4096 on) exist at a time. No allocation once the
+/// arena has its size. A
 ///         token's bits depend on its own sequence alone: not on its neighbours, the order, strides or the thread
 template <class T, class Arch = CompiledArch>
 void attention(const AttentionShape& shape,

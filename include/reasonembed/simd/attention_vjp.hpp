@@ -6,7 +6,7 @@
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/map.hpp>
-#include <reasonembed/simd/math.hpp>
+#include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/simd/sequences.hpp>
 
 #include <algorithm>
@@ -40,17 +40,6 @@ struct KeyValueHeadVjp {
   MatrixView<T> dv;       // (L, E), accumulated
 };
 
-/// @param row          (size) scores, overwritten with probabilities
-/// @param log_sum_exp  of the row
-template <class T, class Arch>
-void recompute_probabilities(T* row, Index visible, Index size, T scale, T log_sum_exp) {
-  using B = Batch<T, Arch>;
-  for_each_lanes<T, Arch>(visible, [&](auto lanes) {
-    lanes.store(row, BatchMath<T, Arch>::exp(lanes.load(row) * B(scale) - B(log_sum_exp)));
-  });
-  std::fill(row + visible, row + size, T{0});
-}
-
 /// ds_j = scale p_j (dp_j - sum_j p_j dp_j), the sum being that of out d_out
 template <class T, class Arch>
 void softmax_row_vjp(const T* p, T* dp, Index size, T scale, T along) {
@@ -62,8 +51,9 @@ void softmax_row_vjp(const T* p, T* dp, Index size, T scale, T along) {
 template <class T, class Arch>
 void attend_head_vjp(const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T>& kv, bool causal, T scale, Arena& scratch) {
   const Index length = head.q.rows();
-  for (Index first = 0; first < length; first += kQueryBlock) {
-    const Index rows = std::min(kQueryBlock, length - first);
+  const Index block = query_block(length, causal);
+  for (Index first = 0; first < length; first += block) {
+    const Index rows = std::min(block, length - first);
     const Index seen = causal ? first + rows : length;
     const ArenaScope scope(scratch);
     const MatrixView<T> p = scratch.matrix<T>(rows, seen);
@@ -75,13 +65,16 @@ void attend_head_vjp(const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T>& kv, 
     for (Index i = 0; i < rows; ++i) {
       const Index t = first + i;
       const T log_sum_exp = head.log_sum_exp[t * head.stride];
-      recompute_probabilities<T, Arch>(p.row(i).data(), causal ? t + 1 : length, seen, scale, log_sum_exp);
+      const Index visible = causal ? t + 1 : length;
+      T* row = p.row(i).data();
+      (void)exponentiate<T, Arch>(row, row, visible, scale, log_sum_exp);
+      std::fill(row + visible, row + seen, T{0});
       const T* out = head.out.row(t).data();
       const T* d = head.d_out.row(t).data();
       const auto along = sum_lanes<T, Arch, 1>(head.q.cols(), [&](auto lanes, auto& sums) {
         sums[0] = BatchOps<T, Arch>::fma(lanes.load(out), lanes.load(d), sums[0]);
       });
-      softmax_row_vjp<T, Arch>(p.row(i).data(), ds.row(i).data(), seen, scale, along[0]);
+      softmax_row_vjp<T, Arch>(row, ds.row(i).data(), seen, scale, along[0]);
     }
     gemm(Op::kTranspose, p, Op::kNone, d_out, kv.dv.row_block(0, seen), Store::kAccumulate, scratch);
     gemm(Op::kTranspose, ds, Op::kNone, q, kv.dk.row_block(0, seen), Store::kAccumulate, scratch);
@@ -120,7 +113,8 @@ void clear(MatrixView<T> x) {
 /// @param scratch      for two blocks of scores and packed operands, rewound before the return; one arena a thread
 /// @throws ShapeError if the shapes do not fit
 /// @pre    dq, dk and dv overlap neither each other nor the other operands
-/// @note   O(sum L^2 H E) time, 2.5 times that of attention; 128 L scores exist at a time. No allocation once the arena
+/// @note   O(sum L^2 H E) time, 2.5 times that of attention; twice its scores exist at a time. No allocation once the
+/// arena
 ///         has its size. A token's bits depend on its own sequence alone
 template <class T, class Arch = CompiledArch>
 void attention_vjp(const AttentionShape& shape,

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd {
 
@@ -70,6 +71,21 @@ constexpr std::array<T, kMostLanes> lane_numbers() {
 }
 template <class T>
 alignas(kAlignment) inline constexpr std::array<T, kMostLanes> kLaneNumbers = lane_numbers<T>();
+
+/// Combines the lower half of a register with its upper half until one lane is left.
+template <Index kLanes, class Register, class F>
+auto fold(Register value, const F& combine) {
+  if constexpr (kLanes == 2) {
+    return combine(value[0], value[1]);
+  } else {
+    constexpr auto kHalf = static_cast<std::size_t>(kLanes / 2);
+    const auto half = [&]<std::size_t... kLane>(std::index_sequence<kLane...>) {
+      return combine(__builtin_shufflevector(value, value, kLane...),
+                     __builtin_shufflevector(value, value, (kLane + kHalf)...));
+    }(std::make_index_sequence<kHalf>());
+    return fold<kLanes / 2>(half, combine);
+  }
+}
 
 }  // namespace detail
 
@@ -153,15 +169,37 @@ struct BatchOps {
   [[nodiscard]] static B sqrt(B x) { return xsimd::sqrt(x); }
   [[nodiscard]] static B abs(B x) { return xsimd::abs(x); }
   /// @return  max(x, bound), and NaN for NaN: the maximum of the processors and of xsimd's versions is of two minds
-  [[nodiscard]] static B at_least(B x, B bound) { return select(x < bound, bound, x); }
+  [[nodiscard]] static B at_least(B x, B bound) {
+#if defined(__AVX512F__)
+    if constexpr (detail::kIsAvx512<Arch>) {  // one instruction, which returns its second operand if one is NaN
+      if constexpr (std::same_as<T, float>) {
+        return _mm512_maskz_max_ps(0xFFFF, bound, x);
+      } else {
+        return _mm512_maskz_max_pd(0xFF, bound, x);
+      }
+    }
+#endif
+    return select(x < bound, bound, x);
+  }
   /// @return  min(x, bound), and NaN for NaN
-  [[nodiscard]] static B at_most(B x, B bound) { return select(x > bound, bound, x); }
+  [[nodiscard]] static B at_most(B x, B bound) {
+#if defined(__AVX512F__)
+    if constexpr (detail::kIsAvx512<Arch>) {
+      if constexpr (std::same_as<T, float>) {
+        return _mm512_maskz_min_ps(0xFFFF, bound, x);
+      } else {
+        return _mm512_maskz_min_pd(0xFF, bound, x);
+      }
+    }
+#endif
+    return select(x > bound, bound, x);
+  }
 
-  /// @return  x rounded to the nearest integer, ties to even
-  /// @pre     |x| < 2^21
-  [[nodiscard]] static B round(B x) {
+  /// @return  the integer nearest to x factor, ties to even; a product near a tie may go either way
+  /// @pre     |x factor| < 2^21
+  [[nodiscard]] static B round_product(B x, B factor) {
     const B magic(Bits::kRound);
-    return (x + magic) - magic;
+    return fma(x, factor, magic) - magic;
   }
   /// @return  x 2^n, gradual underflow included
   /// @pre     n is an integer, |n| <= 2 kBias - 2
@@ -175,7 +213,7 @@ struct BatchOps {
       }
     }
 #endif
-    const B first = round(n * B(T{0.5}));  // in two steps: 2^n alone may not be representable where x 2^n is
+    const B first = round_product(n, B(T{0.5}));  // in two steps: 2^n alone may not be representable where x 2^n is
     return x * power_of_two(first) * power_of_two(n - first);
   }
   /// @return  x without its low significant bits: its square is exact
@@ -183,11 +221,13 @@ struct BatchOps {
 
   /// @return  the sum of the lanes, halves first: (0 + 4) + (2 + 6) ..., on every compiler the same order
   [[nodiscard]] static T sum(B value) {
-    return fold(value, [](T a, T b) { return a + b; });
+    using Register = typename B::register_type;
+    return detail::fold<kWidth>(static_cast<Register>(value), [](auto a, auto b) { return a + b; });
   }
   /// @return  the largest lane; unspecified if one is NaN
   [[nodiscard]] static T max(B value) {
-    return fold(value, [](T a, T b) { return a < b ? b : a; });
+    using Register = typename B::register_type;
+    return detail::fold<kWidth>(static_cast<Register>(value), [](auto a, auto b) { return a < b ? b : a; });
   }
 
  private:
@@ -206,18 +246,6 @@ struct BatchOps {
   static auto to_integer(B x) { return xsimd::bitwise_cast<xsimd::batch<typename Bits::Integer, Arch>>(x); }
   static B to_float(xsimd::batch<typename Bits::Integer, Arch> x) { return xsimd::bitwise_cast<B>(x); }
 #endif
-
-  template <class F>
-  static T fold(B value, F combine) {
-    alignas(kAlignment) std::array<T, kWidth> lanes;
-    value.store_aligned(lanes.data());
-    for (std::size_t half = kWidth / 2; half > 0; half /= 2) {
-      for (std::size_t lane = 0; lane < half; ++lane) {
-        lanes[lane] = combine(lanes[lane], lanes[lane + half]);
-      }
-    }
-    return lanes[0];
-  }
 };
 
 }  // namespace reasonembed::simd

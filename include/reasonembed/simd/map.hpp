@@ -53,47 +53,61 @@ void for_each_lanes(Index size, F&& f) {
   }
 }
 
-/// The sums of kSums series over the elements 0 .. size.
+/// Folds the elements 0 .. size into kFolds registers.
 ///
-/// Four registers take the pieces in turn (a sum has the latency of four additions), are added pairwise, then halved:
-/// the order depends on `size` and Arch alone, not on alignment, stride or thread.
+/// Four sets of registers take the pieces in turn (one would wait for the latency of each operation), the last piece
+/// goes to the second set, then they are combined pairwise: (0 + 1) + (2 + 3). The order depends on `size` and Arch
+/// alone, not on alignment, stride or thread.
+///
+/// @param start    of each register: neutral for `combine`
+/// @param f        f(lanes, std::array<Batch, kFolds>& folded) folds its elements in; lanes without an element are
+///                 discarded
+/// @param combine  combine(Batch, Batch) -> Batch
+template <class T, class Arch, std::size_t kFolds, class F, class Combine>
+[[nodiscard]] std::array<Batch<T, Arch>, kFolds> fold_lanes(Index size, T start, F&& f, Combine&& combine) {
+  constexpr Index kWidth = BatchOps<T, Arch>::kWidth;
+  std::array<Batch<T, Arch>, kFolds> folded0;
+  folded0.fill(Batch<T, Arch>(start));
+  auto folded1 = folded0;
+  auto folded2 = folded0;
+  auto folded3 = folded0;
+  Index index = 0;
+  for (; index + 4 * kWidth <= size; index += 4 * kWidth) {
+    f(WholeLanes<T, Arch>{index}, folded0);
+    f(WholeLanes<T, Arch>{index + kWidth}, folded1);
+    f(WholeLanes<T, Arch>{index + 2 * kWidth}, folded2);
+    f(WholeLanes<T, Arch>{index + 3 * kWidth}, folded3);
+  }
+  for (; index + kWidth <= size; index += kWidth) {
+    f(WholeLanes<T, Arch>{index}, folded0);
+  }
+  if (index < size) {
+    const FirstLanes<T, Arch> last{index, size - index};
+    auto with_last = folded1;
+    f(last, with_last);
+    for (std::size_t i = 0; i < kFolds; ++i) {
+      folded1[i] = last.blend(with_last[i], folded1[i]);
+    }
+  }
+  for (std::size_t i = 0; i < kFolds; ++i) {
+    folded0[i] = combine(combine(folded0[i], folded1[i]), combine(folded2[i], folded3[i]));
+  }
+  return folded0;
+}
+
+/// The sums of kSums series over the elements 0 .. size, in the order of fold_lanes, then of BatchOps::sum.
 ///
 /// @param f  f(lanes, std::array<Batch, kSums>& sums) adds its terms to `sums`
 /// @return   (kSums)
 template <class T, class Arch, std::size_t kSums, class F>
 [[nodiscard]] std::array<T, kSums> sum_lanes(Index size, F&& f) {
-  using Ops = BatchOps<T, Arch>;
-  using Sums = std::array<Batch<T, Arch>, kSums>;
-  constexpr Index kWidth = Ops::kWidth;
-  Sums zero;
-  zero.fill(Batch<T, Arch>(T{0}));
-  Sums s0 = zero;
-  Sums s1 = zero;
-  Sums s2 = zero;
-  Sums s3 = zero;
-  Index index = 0;
-  for (; index + 4 * kWidth <= size; index += 4 * kWidth) {
-    f(WholeLanes<T, Arch>{index}, s0);
-    f(WholeLanes<T, Arch>{index + kWidth}, s1);
-    f(WholeLanes<T, Arch>{index + 2 * kWidth}, s2);
-    f(WholeLanes<T, Arch>{index + 3 * kWidth}, s3);
-  }
-  for (; index + kWidth <= size; index += kWidth) {
-    f(WholeLanes<T, Arch>{index}, s0);
-  }
-  if (index < size) {
-    const FirstLanes<T, Arch> last{index, size - index};
-    Sums added = s1;
-    f(last, added);
-    for (std::size_t i = 0; i < kSums; ++i) {
-      s1[i] = last.blend(added[i], s1[i]);
-    }
-  }
-  std::array<T, kSums> result;
+  using B = Batch<T, Arch>;
+  const auto folded = fold_lanes<T, Arch, kSums>(size, T{0}, f, [](B a, B b) { return a + b; });
+  std::array<T, kSums> sums;
   for (std::size_t i = 0; i < kSums; ++i) {
-    result[i] = Ops::sum((s0[i] + s1[i]) + (s2[i] + s3[i]));
+    sums[i] = BatchOps<T, Arch>::sum(folded[i]);
   }
-  return result;
+  return sums;
 }
 
 /// y = f(x...) element by element.

@@ -84,17 +84,18 @@ struct BatchMath {
   static constexpr T kExpLowest = Constants::kExpLowest;
 
   /// @return  e^x, to 2 ulp
-  [[nodiscard]] static B exp(B x) { return exp_of_sum(x, B(T{0})); }
+  [[nodiscard]] static B exp(B x) {
+    const B bounded = Ops::at_most(Ops::at_least(x, B(Constants::kExpLowest)), B(Constants::kExpHighest));
+    const B n = Ops::round_product(bounded, B(kOneOverLog2));
+    return exp_near(n, without_powers_of_two(bounded, n));
+  }
 
   /// @return  e^(high + low), to 2 ulp of the exact sum
   /// @pre     |low| < 1
   [[nodiscard]] static B exp_of_sum(B high, B low) {
-    const B x = Ops::at_most(Ops::at_least(high, B(Constants::kExpLowest)), B(Constants::kExpHighest));
-    const B n = Ops::round((x + low) * B(T{1.4426950408889634074}));  // 1 / log(2)
-    const B reduced = Ops::negated_fma(n, B(Constants::kLog2High), x);
-    const B r = Ops::negated_fma(n, B(Constants::kLog2Low), reduced) + low;
-    const B tail = Ops::fma(r * r, polynomial(Constants::kExp, r), r);
-    return Ops::scale_by_power_of_two(tail + B(T{1}), n);
+    const B bounded = Ops::at_most(Ops::at_least(high, B(Constants::kExpLowest)), B(Constants::kExpHighest));
+    const B n = Ops::round_product(bounded + low, B(kOneOverLog2));
+    return exp_near(n, without_powers_of_two(bounded, n) + low);
   }
 
   /// s(x) and s(-x) = 1 - s(x) of s(x) = 1 / (1 + e^-x), each to 4 ulp.
@@ -128,6 +129,18 @@ struct BatchMath {
   }
 
  private:
+  static constexpr auto kOneOverLog2 = static_cast<T>(1.4426950408889634074);
+
+  /// @return  x - n log(2)
+  [[nodiscard]] static B without_powers_of_two(B x, B n) {
+    return Ops::negated_fma(n, B(Constants::kLog2Low), Ops::negated_fma(n, B(Constants::kLog2High), x));
+  }
+  /// @return  2^n e^r for an integer n and |r| <= log(2) / 2
+  [[nodiscard]] static B exp_near(B n, B r) {
+    const B tail = Ops::fma(r * r, polynomial(Constants::kExp, r), r);
+    return Ops::scale_by_power_of_two(tail + B(T{1}), n);
+  }
+
   /// @return  coefficients[0] + coefficients[1] x + ... in Horner's order
   template <std::size_t kSize>
   [[nodiscard]] static B polynomial(const std::array<T, kSize>& coefficients, B x) {

@@ -42,13 +42,31 @@ template <class T, class Arch = CompiledArch>
 
 namespace detail {
 
-/// @return  the largest element, -infinity of none; unspecified if there is a NaN
+/// @return  max_i factor x_i, -infinity of none; unspecified if there is a NaN
 template <class T, class Arch>
-[[nodiscard]] T largest(const T* x, Index size) {
+[[nodiscard]] T largest_multiple(const T* x, Index size, T factor) {
   using Ops = BatchOps<T, Arch>;
-  Batch<T, Arch> top(-std::numeric_limits<T>::infinity());
-  for_each_lanes<T, Arch>(size, [&](auto lanes) { top = Ops::at_least(lanes.blend(lanes.load(x), top), top); });
-  return Ops::max(top);
+  using B = Batch<T, Arch>;
+  const auto top = fold_lanes<T, Arch, 1>(
+      size,
+      -std::numeric_limits<T>::infinity(),
+      [&](auto lanes, auto& folded) { folded[0] = Ops::at_least(lanes.load(x) * B(factor), folded[0]); },
+      [](B a, B b) { return Ops::at_least(a, b); });
+  return Ops::max(top[0]);
+}
+
+/// y_i = e^(factor x_i - shift)
+///
+/// @return  sum_i y_i
+template <class T, class Arch>
+T exponentiate(const T* x, T* y, Index size, T factor, T shift) {
+  using Ops = BatchOps<T, Arch>;
+  using B = Batch<T, Arch>;
+  return sum_lanes<T, Arch, 1>(size, [&](auto lanes, auto& sums) {
+    const B e = BatchMath<T, Arch>::exp(Ops::fma(lanes.load(x), B(factor), B(-shift)));
+    lanes.store(y, e);
+    sums[0] = sums[0] + e;
+  })[0];
 }
 
 /// @return  sum_i e^(x_i - shift)
@@ -70,7 +88,7 @@ template <class T, class Arch = CompiledArch>
 [[nodiscard]] std::remove_const_t<T> log_sum_exp(std::span<T> x) {
   using S = std::remove_const_t<T>;
   const auto size = static_cast<Index>(x.size());
-  const S top = detail::largest<S, Arch>(x.data(), size);
+  const S top = detail::largest_multiple<S, Arch>(x.data(), size, S{1});
   const S shift = std::isinf(top) ? S{0} : top;
   return shift + std::log(detail::sum_of_exponentials<S, Arch>(x.data(), size, shift));
 }
@@ -87,12 +105,8 @@ void softmax(std::type_identity_t<std::span<const T>> x, std::span<T> y) {
   using B = Batch<T, Arch>;
   const auto size = static_cast<Index>(x.size());
   require_extent("simd::softmax", "y.size()", static_cast<Index>(y.size()), size);
-  const B top(detail::largest<T, Arch>(x.data(), size));
-  const T sum = sum_lanes<T, Arch, 1>(size, [&](auto lanes, auto& sums) {
-    const B e = BatchMath<T, Arch>::exp(lanes.load(x.data()) - top);
-    lanes.store(y.data(), e);
-    sums[0] = sums[0] + e;
-  })[0];
+  const T top = detail::largest_multiple<T, Arch>(x.data(), size, T{1});
+  const T sum = detail::exponentiate<T, Arch>(x.data(), y.data(), size, T{1}, top);
   const B inverse(T{1} / sum);
   for_each_lanes<T, Arch>(size, [&](auto lanes) { lanes.store(y.data(), lanes.load(y.data()) * inverse); });
 }

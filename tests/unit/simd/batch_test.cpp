@@ -122,14 +122,15 @@ TEST_SUITE("simd/batch") {
     });
   }
 
-  TEST_CASE("round: goes to the nearest integer, ties to even") {
+  TEST_CASE("round_product: goes to the nearest integer, ties to even") {
     test::for_each_lane([]<class L>(L /*lane*/) {
       using T = typename L::T;
       using Ops = typename L::Ops;
       using B = typename L::B;
       for (const double x : {0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.49, 1e6 + 0.75, -1e6 - 0.25, 1074.0}) {
         CAPTURE(x);
-        CHECK(Ops::round(B(static_cast<T>(x))).get(0) == static_cast<T>(std::nearbyint(x)));
+        CHECK(Ops::round_product(B(static_cast<T>(x)), B(T{1})).get(0) == static_cast<T>(std::nearbyint(x)));
+        CHECK(Ops::round_product(B(static_cast<T>(x)), B(T{2})).get(0) == static_cast<T>(std::nearbyint(2 * x)));
       }
     });
   }
