@@ -1,9 +1,11 @@
 /// @file Texts per second of a whole encoder: the shape of all-MiniLM-L6-v2 with random weights, so that no download is
-/// needed (the time of a product does not depend on its numbers). Arguments: tokens a text, threads.
+/// needed (the time of a product does not depend on its numbers), and the real model on a real corpus.
+#include <reasonembed/data/corpus.hpp>
 #include <reasonembed/model/minilm.hpp>
 
 #include <benchmark/benchmark.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,8 +16,7 @@ namespace {
 
 re::model::MiniLm minilm_shape(int threads) {
   re::model::BertEncoder<> encoder(re::model::kMiniLmL6, {.norm_eps = 1e-12});
-  auto weights = re::model::random_weights<re::backend::Cpu<float>>(
-      encoder, 1, 0.02, re::model::Residency::kServe);
+  auto weights = re::model::random_weights<re::backend::Cpu<float>>(encoder, 1, 0.02, re::model::Residency::kServe);
   return {std::move(encoder), std::move(weights), re::text::ByteTokenizer(), {}, {}, {.threads = threads}};
 }
 
@@ -27,8 +28,8 @@ double operations(double tokens) {
 void report(benchmark::State& state, std::size_t texts, double flops) {
   const double total = static_cast<double>(state.iterations()) * static_cast<double>(texts);
   state.counters["texts/s"] = benchmark::Counter(total, benchmark::Counter::kIsRate);
-  state.counters["GFLOP/s"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * flops * 1e-9, benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * flops * 1e-9, benchmark::Counter::kIsRate);
 }
 
 /// Equal lengths: what the kernels reach.
@@ -72,8 +73,28 @@ void encode_one_query(benchmark::State& state) {
   report(state, 1, operations(16));
 }
 
+/// The pretrained model on $REASONEMBED_BENCHMARK_CORPUS (a corpus.jsonl), tokenizer included: what compare_encode.py
+/// holds against sentence-transformers.
+void encode_corpus(benchmark::State& state) {
+  const auto directory = re::model::find_minilm();
+  const char* corpus_file = std::getenv("REASONEMBED_BENCHMARK_CORPUS");
+  if (!directory || corpus_file == nullptr) {
+    state.SkipWithError("needs all-MiniLM-L6-v2 and REASONEMBED_BENCHMARK_CORPUS");
+    return;
+  }
+  std::vector<std::string> notes;
+  const re::data::Corpus corpus = re::data::read_corpus(corpus_file, notes);
+  const auto encoder = re::model::MiniLm::load(*directory, {.threads = static_cast<int>(state.range(0))});
+  re::Matrix<float> out(corpus.size(), encoder.dim());
+  for (auto _ : state) {
+    encoder.encode(encoder.document_role(), corpus.texts(), out.view());
+  }
+  report(state, corpus.texts().size(), 0.0);
+}
+
 }  // namespace
 
+BENCHMARK(encode_corpus)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(encode_equal_lengths)
     ->ArgNames({"tokens", "threads"})
     ->ArgsProduct({{16, 128, 512}, {1, 2}})
