@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <utility>
@@ -45,6 +46,44 @@ Qrels graded(const std::string& query, int count) {
     qrels.add(query, std::string(1, static_cast<char>('a' + i)), i + 1);
   }
   return qrels;
+}
+
+/// nDCG, average precision and recall at a cut-off from their definitions, with none of the library's code.
+struct Reference {
+  double ndcg = 0;
+  double precision = 0;
+  double recall = 0;
+};
+Reference reference(Entries entries, const std::map<std::string, int>& judgements, std::size_t cutoff) {
+  std::sort(entries.begin(), entries.end(), [](const RunEntry& a, const RunEntry& b) {
+    return std::make_pair(a.score, a.document) > std::make_pair(b.score, b.document);
+  });
+  std::vector<int> ideal;
+  double relevant = 0;
+  for (const auto& [document, relevance] : judgements) {
+    ideal.push_back(std::max(relevance, 0));
+    relevant += relevance > 0 ? 1 : 0;
+  }
+  std::sort(ideal.rbegin(), ideal.rend());
+  ideal.resize(std::min(ideal.size(), cutoff));
+  entries.resize(std::min(entries.size(), cutoff));
+  Reference result;
+  double found = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto judgement = judgements.find(entries[i].document);
+    const int relevance = judgement == judgements.end() ? 0 : std::max(judgement->second, 0);
+    result.ndcg += relevance / std::log2(static_cast<double>(i) + 2);
+    found += relevance > 0 ? 1 : 0;
+    result.precision += relevance > 0 ? found / static_cast<double>(i + 1) : 0;
+  }
+  double ideal_gain = 0;
+  for (std::size_t i = 0; i < ideal.size(); ++i) {
+    ideal_gain += ideal[i] / std::log2(static_cast<double>(i) + 2);
+  }
+  result.ndcg = ideal_gain > 0 ? result.ndcg / ideal_gain : 0;
+  result.precision = relevant > 0 ? result.precision / relevant : 0;
+  result.recall = relevant > 0 ? found / relevant : 0;
+  return result;
 }
 
 double order_of(Entries entries, const EvaluationOptions& settings = {}) {
@@ -107,6 +146,48 @@ TEST_SUITE("eval/evaluate") {
       const Evaluation result = evaluate(run, qrels, {.measures = {"ndcg_cut_10", "map", "recip_rank", "P_7"}});
       expected = repeat == 0 ? result.means : expected;
       CHECK(result.means == expected);
+    }
+  }
+
+  TEST_CASE("evaluate: equals the definitions on random runs with ties, holes and negative judgements") {
+    std::mt19937 random(12);
+    std::uniform_int_distribution<int> any(0, 39);
+    std::uniform_int_distribution<int> relevance(-2, 3);
+    for (int repeat = 0; repeat < 100; ++repeat) {
+      Run run;
+      Qrels qrels;
+      std::vector<Reference> expected;
+      for (const std::string query : {"q1", "q2", "q3"}) {
+        std::map<std::string, double> scores;
+        std::map<std::string, int> judgements;
+        for (int i = any(random); i > 0; --i) {
+          scores["d" + std::to_string(any(random))] = any(random) / 8;
+        }
+        for (int i = 1 + any(random); i > 0; --i) {
+          judgements["d" + std::to_string(any(random))] = relevance(random);
+        }
+        Entries entries;
+        for (const auto& [document, score] : scores) {
+          entries.push_back({document, score});
+        }
+        std::shuffle(entries.begin(), entries.end(), random);
+        run.add(query, entries);
+        for (const auto& [document, grade] : judgements) {
+          qrels.add(query, document, grade);
+        }
+        expected.push_back(reference(entries, judgements, 10));
+      }
+      const Evaluation result = evaluate(run, qrels, {.measures = {"ndcg_cut_10", "map_cut_10", "recall_10"}});
+      double mean = 0;
+      for (std::size_t query = 0; query < 3; ++query) {
+        // at most ten terms of each sum are rounded
+        const double bound = 40 * std::numeric_limits<double>::epsilon();
+        REQUIRE(std::abs(result.values[query][0] - expected[query].ndcg) <= bound);
+        REQUIRE(std::abs(result.values[query][1] - expected[query].precision) <= bound);
+        REQUIRE(std::abs(result.values[query][2] - expected[query].recall) <= bound);
+        mean += expected[query].ndcg / 3;
+      }
+      REQUIRE(std::abs(result.mean("ndcg_cut_10") - mean) <= 1e-14);
     }
   }
 

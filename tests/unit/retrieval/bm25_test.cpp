@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace re = reasonembed;
@@ -172,6 +173,42 @@ TEST_SUITE("retrieval/bm25") {
       }
       CHECK(index.search(Texts{shuffled}, {.top_k = 30})[0] == expected[query]);
     }
+  }
+
+  TEST_CASE("search: many threads may search one index at once, with one pool") {
+    const Bm25 index(random_texts(300, 30, 7));
+    const Texts queries = random_texts(60, 10, 8);
+    const Rankings expected = index.search(queries);
+    const re::ThreadPool pool(2);
+    std::vector<Rankings> found(4);
+    {
+      std::vector<std::jthread> threads;
+      for (Rankings& own : found) {
+        threads.emplace_back([&] { own = index.search(queries, {.pool = &pool}); });
+      }
+    }
+    for (const Rankings& own : found) {
+      CHECK(own == expected);
+    }
+  }
+
+  TEST_CASE("search: adding a document that shares no word changes the scores of the others, not their order") {
+    Texts documents = random_texts(50, 20, 9);
+    // without length normalisation a new document changes the weight of the word, alike for every document
+    const auto order = [&](const Rankings& rankings) {
+      std::vector<Index> numbers;
+      for (const Hit& hit : rankings[0]) {
+        numbers.push_back(hit.document);
+      }
+      return numbers;
+    };
+    const Bm25Options options{.b = 0};
+    const Texts one_word = {"w1"};
+    const Rankings before = Bm25(documents, options).search(one_word, {.top_k = 100});
+    documents.push_back("nothing in common");
+    const Rankings after = Bm25(documents, options).search(one_word, {.top_k = 100});
+    CHECK(order(after) == order(before));
+    CHECK(after[0][0].score > before[0][0].score);  // the word has become rarer
   }
 
   TEST_CASE("search: equal documents are ranked by their number") {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <limits>
 #include <random>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -242,6 +243,23 @@ TEST_SUITE("retrieval/flat_index") {
     CHECK(index.search(query)[0][0].document == 0);
     query(0, 0) = 3e19F;
     CHECK_THROWS_AS((void)index.search(query), re::NonFiniteError);
+  }
+
+  TEST_CASE("search: many threads may search one index at once, with one pool") {
+    const FlatIndex index(unit_rows(2200, 16, 1));
+    const Matrix<float> queries = unit_rows(80, 16, 2);
+    const Rankings expected = index.search(queries, {.top_k = 15});
+    const re::ThreadPool pool(2);
+    std::vector<Rankings> found(4);
+    {
+      std::vector<std::jthread> threads;
+      for (Rankings& own : found) {
+        threads.emplace_back([&] { own = index.search(queries, {.top_k = 15, .pool = &pool}); });
+      }
+    }
+    for (const Rankings& own : found) {
+      CHECK(own == expected);
+    }
   }
 
   TEST_CASE("search: a moved index finds the same") {
