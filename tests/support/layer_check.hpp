@@ -96,8 +96,8 @@ class LayerFunction {
     re::Matrix<double> in(tokens, case_.inputs);
     std::copy(x.begin() + static_cast<std::ptrdiff_t>(weight_count_), x.end(), in.flat().begin());
     re::Matrix<double> out(tokens, case_.outputs);
-    re::Arena arena;
-    re::nn::Context<Cpu64> context{.arena = arena, .batch = {tokens_, case_.offsets}, .dropout = case_.dropout};
+    const re::ArenaScope scope(arena_);
+    re::nn::Context<Cpu64> context{.arena = arena_, .batch = {tokens_, case_.offsets}, .dropout = case_.dropout};
     prepare(context);
     if (gradient.empty() && !case_.dropout.training) {  // the path of serving
       re::nn::Nothing nothing;
@@ -175,6 +175,7 @@ class LayerFunction {
   std::vector<std::int32_t> tokens_;
   std::vector<double> cotangent_;
   std::size_t weight_count_ = 0;
+  re::Arena arena_;
 };
 
 /// @return  the report of the check; `passed` and, for tests, `message()`
