@@ -1,0 +1,162 @@
+#include <reasonembed/nn/cpu_kernels.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/layer_check.hpp>
+#include <support/layer_run.hpp>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace re = reasonembed;
+using re::Index;
+using re::Matrix;
+using re::nn::CpuWeight;
+using re::nn::Kernels;
+using test::Cpu32;
+using test::Cpu64;
+
+namespace {
+
+template <class S>
+void fill(std::span<S> values, std::uint64_t seed) {
+  const auto numbers = test::random_values(values.size(), seed);
+  std::copy(numbers.begin(), numbers.end(), values.begin());
+}
+template <class S>
+Matrix<S> random_matrix(Index rows, Index cols, std::uint64_t seed) {
+  Matrix<S> matrix(rows, cols);
+  fill(matrix.flat(), seed);
+  return matrix;
+}
+
+/// A backend nobody has written kernels for.
+struct Abacus {
+  using Store = float;
+  using Scalar = float;
+  static constexpr const char* name = "abacus";
+};
+
+}  // namespace
+
+TEST_SUITE("nn/cpu_kernels") {
+  TEST_CASE_TEMPLATE("CpuWeight: keeps its shape when the values are dropped", S, float, double) {
+    CpuWeight<S> weight(3, 5);
+    CHECK(weight.rows() == 3);
+    CHECK(weight.cols() == 5);
+    CHECK(weight.view().size() == 15);
+    weight.pack();
+    weight.drop_values();
+    CHECK(weight.view().empty());
+    CHECK(weight.rows() == 3);
+    CHECK(weight.cols() == 5);
+    CHECK(weight.packed().n() == 3);
+    CHECK(weight.packed().k() == 5);
+    CHECK(CpuWeight<S>().rows() == 0);
+  }
+  TEST_CASE_TEMPLATE("CpuWeight: moves, and leaves the moved-from one empty of values", S, float, double) {
+    CpuWeight<S> weight(3, 5);
+    fill(weight.view().flat(), 1);
+    weight.pack();
+    const S corner = weight.view()(2, 4);
+    const CpuWeight<S> moved = std::move(weight);
+    CHECK(moved.view()(2, 4) == corner);
+    CHECK(moved.packed().n() == 3);
+  }
+  TEST_CASE_TEMPLATE("linear: multiplies with what was packed last, with and without bias", B, Cpu32, Cpu64) {
+    using S = typename B::Scalar;
+    const Matrix<S> x = random_matrix<S>(4, 9, 1);
+    CpuWeight<S> weight(5, 9);
+    fill(weight.view().flat(), 2);
+    weight.pack();
+    std::vector<S> bias(5);
+    fill<S>(bias, 3);
+    re::Arena arena;
+    Matrix<S> plain(4, 5);
+    Matrix<S> biased(4, 5);
+    Kernels<B>::linear(x.view(), weight, {}, plain.view(), arena);
+    Kernels<B>::linear(x.view(), weight, bias, biased.view(), arena);
+    Matrix<double> want(4, 5);
+    Matrix<double> want_biased(4, 5);
+    for (Index t = 0; t < 4; ++t) {
+      for (Index n = 0; n < 5; ++n) {
+        for (Index k = 0; k < 9; ++k) {
+          want(t, n) += double(x(t, k)) * double(weight.view()(n, k));
+        }
+        want_biased(t, n) = want(t, n) + double(bias[static_cast<std::size_t>(n)]);
+      }
+    }
+    test::check_close(plain, want, 20.0);
+    test::check_close(biased, want_biased, 20.0);
+    fill(weight.view().flat(), 4);  // without pack, the product does not change
+    Matrix<S> again(4, 5);
+    Kernels<B>::linear(x.view(), weight, {}, again.view(), arena);
+    CHECK(test::same_bits_of(again, plain));
+    weight.pack();
+    Kernels<B>::linear(x.view(), weight, {}, again.view(), arena);
+    CHECK_FALSE(test::same_bits_of(again, plain));
+    CHECK(arena.used() == 0);
+  }
+  TEST_CASE_TEMPLATE("linear_vjp: overwrites dx, and adds to weight and bias", B, Cpu32, Cpu64) {
+    using S = typename B::Scalar;
+    const Matrix<S> x = random_matrix<S>(4, 9, 1);
+    const Matrix<S> dy = random_matrix<S>(4, 5, 2);
+    CpuWeight<S> weight(5, 9);
+    fill(weight.view().flat(), 3);
+    weight.pack();
+    re::Arena arena;
+    Matrix<S> dx(4, 9);
+    std::fill(dx.flat().begin(), dx.flat().end(), S{77});
+    Kernels<B>::linear_vjp_input(dy.view(), weight, dx.view(), arena);
+    Matrix<S> dweight(5, 9);
+    std::fill(dweight.flat().begin(), dweight.flat().end(), S{1});
+    std::vector<S> dbias(5, S{2});
+    Kernels<B>::linear_vjp_weight(dy.view(), x.view(), dweight.view(), dbias, arena);
+    Matrix<double> want_dx(4, 9);
+    Matrix<double> want_dweight(5, 9);
+    Matrix<double> want_dbias(1, 5);
+    std::fill(want_dweight.flat().begin(), want_dweight.flat().end(), 1.0);
+    std::fill(want_dbias.flat().begin(), want_dbias.flat().end(), 2.0);
+    for (Index t = 0; t < 4; ++t) {
+      for (Index n = 0; n < 5; ++n) {
+        want_dbias(0, n) += double(dy(t, n));
+        for (Index k = 0; k < 9; ++k) {
+          want_dx(t, k) += double(dy(t, n)) * double(weight.view()(n, k));
+          want_dweight(n, k) += double(dy(t, n)) * double(x(t, k));
+        }
+      }
+    }
+    test::check_close(dx, want_dx, 12.0);
+    test::check_close(dweight, want_dweight, 12.0);
+    Matrix<S> got_dbias(1, 5);
+    std::copy(dbias.begin(), dbias.end(), got_dbias.flat().begin());
+    test::check_close(got_dbias, want_dbias, 12.0);
+    std::vector<S> none;
+    Kernels<B>::linear_vjp_weight(dy.view(), x.view(), dweight.view(), none, arena);  // a layer without bias
+    CHECK(arena.used() == 0);
+  }
+  TEST_CASE("linear: shapes that do not fit are refused") {
+    CpuWeight<float> weight(5, 9);
+    weight.pack();
+    re::Arena arena;
+    const Matrix<float> x(4, 8);
+    Matrix<float> y(4, 5);
+    CHECK_THROWS_AS(Kernels<Cpu32>::linear(x.view(), weight, {}, y.view(), arena), re::ShapeError);
+  }
+  TEST_CASE_TEMPLATE("add, accumulate: sum element by element", B, Cpu32, Cpu64) {
+    using S = typename B::Scalar;
+    const Matrix<S> x = random_matrix<S>(3, 5, 1);
+    Matrix<S> y = random_matrix<S>(3, 5, 2);
+    Matrix<S> sum(3, 5);
+    Kernels<B>::add(x.view(), y.view(), sum.view());
+    Kernels<B>::accumulate(x.view(), y.view());
+    CHECK(test::same_bits_of(sum, y));
+    CHECK(sum(2, 4) != x(2, 4));
+  }
+  TEST_CASE("concept: the CPU has kernels, a backend without them has not") {
+    static_assert(re::nn::NeuralKernels<Cpu32> && re::nn::NeuralKernels<Cpu64>);
+    static_assert(!re::nn::NeuralKernels<Abacus> && !re::nn::NeuralKernels<int>);
+    CHECK(re::backend::Backend<Abacus>);
+  }
+}
