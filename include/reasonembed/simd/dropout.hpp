@@ -13,6 +13,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <tuple>
 #include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd {
@@ -27,23 +28,45 @@ struct DropoutMask {
 
 namespace detail {
 
-/// Drops elements [first, first + x.size()) of a sequence: element e belongs to word e % 4 of the block
-/// (e / 4, site, sequence), and is dropped if the word is below rate 2^32.
-template <class T>
-void dropout_elements(
-    const T* x, T* y, Index size, std::uint64_t first, const DropoutMask& mask, std::uint64_t sequence) {
-  const auto threshold = static_cast<std::uint64_t>(mask.rate * 0x1p32);
-  const auto factor = static_cast<T>(1.0 / (1.0 - mask.rate));
+/// The random words of 64 consecutive elements of a sequence: element e has word e % 4 of the block
+/// (e / 4, site, sequence) under the key `seed`.
+using DropoutWords = std::array<std::uint32_t, 64>;
+
+/// @param first  element with which the words begin, a multiple of 4
+inline void dropout_words(const DropoutMask& mask, std::uint64_t sequence, std::uint64_t first, DropoutWords& words) {
   const Philox4x32::Key key{static_cast<std::uint32_t>(mask.seed), static_cast<std::uint32_t>(mask.seed >> 32)};
-  for (Index done = 0; done < size;) {
-    const std::uint64_t element = first + static_cast<std::uint64_t>(done);
-    const Philox4x32::Counter words = Philox4x32::block({static_cast<std::uint32_t>(element / 4),
+  for (std::size_t i = 0; i < words.size(); i += 4) {
+    const Philox4x32::Counter block = Philox4x32::block({static_cast<std::uint32_t>((first + i) / 4),
                                                          mask.site,
                                                          static_cast<std::uint32_t>(sequence),
                                                          static_cast<std::uint32_t>(sequence >> 32)},
                                                         key);
-    for (std::size_t word = element % 4; word < 4 && done < size; ++word, ++done) {
-      y[done] = words[word] < threshold ? T{0} : x[done] * factor;
+    std::copy(block.begin(), block.end(), words.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+/// Drops elements of one sequence.
+template <class T>
+void dropout_sequence(MatrixView<const T> x, MatrixView<T> y, const DropoutMask& mask, std::uint64_t sequence) {
+  const auto threshold = static_cast<std::uint32_t>(mask.rate * 0x1p32);  // a word below it drops
+  const auto factor = static_cast<T>(1.0 / (1.0 - mask.rate));
+  DropoutWords words;
+  constexpr auto kWords = static_cast<Index>(std::tuple_size_v<DropoutWords>);
+  for (Index first = 0; first < x.size(); first += kWords) {
+    dropout_words(mask, sequence, static_cast<std::uint64_t>(first), words);
+    const Index end = std::min(first + kWords, x.size());
+    for (Index element = first; element < end;) {  // a piece within one row
+      const Index row = element / x.cols();
+      const Index col = element % x.cols();
+      const Index count = std::min(x.cols() - col, end - element);
+      const T* in = x.data() + row * x.stride() + col;
+      T* out = y.data() + row * y.stride() + col;
+      const std::uint32_t* word = words.data() + (element - first);
+      for (Index i = 0; i < count; ++i) {
+        const T scaled = in[i] * factor;
+        out[i] = word[i] < threshold ? T{0} : scaled;
+      }
+      element += count;
     }
   }
 }
@@ -83,14 +106,13 @@ void dropout(std::type_identity_t<MatrixView<const T>> x,
     }
   }
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-    for (Index t = offsets[b]; t < offsets[b + 1]; ++t) {
-      const T* in = x.data() + t * x.stride();
-      T* out = y.data() + t * y.stride();
-      if (mask.rate > 0.0) {
-        const auto first = static_cast<std::uint64_t>((t - offsets[b]) * x.cols());
-        detail::dropout_elements(in, out, x.cols(), first, mask, mask.first_sequence + b);
-      } else if (in != out) {
-        std::copy_n(in, x.cols(), out);
+    const MatrixView<const T> in = x.row_block(offsets[b], offsets[b + 1] - offsets[b]);
+    const MatrixView<T> out = y.row_block(offsets[b], offsets[b + 1] - offsets[b]);
+    if (mask.rate > 0.0) {
+      detail::dropout_sequence<T>(in, out, mask, mask.first_sequence + b);
+    } else if (in.data() != out.data()) {
+      for (Index t = 0; t < in.rows(); ++t) {
+        std::copy_n(in.data() + t * in.stride(), in.cols(), out.data() + t * out.stride());
       }
     }
   }

@@ -64,13 +64,15 @@ void layer_norm(std::type_identity_t<MatrixView<const T>> x,
     const auto total =
         sum_lanes<T, Arch, 1>(x.cols(), [&](auto lanes, auto& sums) { sums[0] = sums[0] + lanes.load(in); });
     const T centre = total[0] / width;
+    const B centres(centre);
     const auto squares = sum_lanes<T, Arch, 1>(x.cols(), [&](auto lanes, auto& sums) {
-      const B d = lanes.load(in) - B(centre);
+      const B d = lanes.load(in) - centres;
       sums[0] = Ops::fma(d, d, sums[0]);
     });
     const T inverse = T{1} / std::sqrt(squares[0] / width + eps);
+    const B inverses(inverse);
     for_each_lanes<T, Arch>(x.cols(), [&](auto lanes) {
-      const B normal = (lanes.load(in) - B(centre)) * B(inverse);
+      const B normal = (lanes.load(in) - centres) * inverses;
       lanes.store(out, Ops::fma(normal, lanes.load(gain.data()), lanes.load(bias.data())));
     });
     if (!mean.empty()) {
