@@ -62,8 +62,7 @@ void gelu_vjp(std::type_identity_t<MatrixView<const T>> x,
 /// @param y     (T, D), overwritten; may be gate or up
 /// @throws ShapeError if the shapes differ
 /// @note   6 ulp where y is normal; silu(-infinity) is -0, the limit. O(T D), no allocation; an element's bits depend
-/// on
-///         its values alone
+///         on its values alone
 template <class T, class Arch = CompiledArch>
 void silu_multiply(std::type_identity_t<MatrixView<const T>> gate,
                    std::type_identity_t<MatrixView<const T>> up,

@@ -131,14 +131,13 @@ void attend_head(
 /// @param offsets      (B + 1) first token of each sequence, then T; empty sequences are allowed
 /// @param scale        usually 1 / sqrt(E)
 /// @param out          (T, H E), overwritten
-/// @param log_sum_exp  (T * H) or empty, overwritten: element t H + h is log sum_j e^(scale q_i . k_j), for
-/// attention_vjp
+/// @param log_sum_exp  (T * H) or empty, overwritten: element t H + h is log sum_j e^(scale q_i . k_j)
 /// @param scratch      for a block of scores and packed operands, rewound before the return; one arena a thread
 /// @throws ShapeError if the shapes do not fit
 /// @pre    out overlaps neither q nor k nor v
 /// @note   O(sum L^2 H E) time; at most 64 K scores (16 L from L = 4096 on) exist at a time. No allocation once the
-/// arena has its size. A
-///         token's bits depend on its own sequence alone: not on its neighbours, the order, strides or the thread
+///         arena has its size. A token's bits depend on its own sequence alone: not on neighbours, order, strides or
+///         thread. NaN in q stays in its token; NaN in v also reaches up to 63 causal tokens before it
 template <class T, class Arch = CompiledArch>
 void attention(const AttentionShape& shape,
                std::type_identity_t<MatrixView<const T>> q,

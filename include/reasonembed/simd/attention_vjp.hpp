@@ -114,8 +114,7 @@ void clear(MatrixView<T> x) {
 /// @throws ShapeError if the shapes do not fit
 /// @pre    dq, dk and dv overlap neither each other nor the other operands
 /// @note   O(sum L^2 H E) time, 2.5 times that of attention; twice its scores exist at a time. No allocation once the
-/// arena
-///         has its size. A token's bits depend on its own sequence alone
+///         arena has its size. A token's bits depend on its own sequence alone
 template <class T, class Arch = CompiledArch>
 void attention_vjp(const AttentionShape& shape,
                    std::type_identity_t<MatrixView<const T>> q,

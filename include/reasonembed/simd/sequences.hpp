@@ -28,7 +28,9 @@ inline void require_offsets(std::string_view where, std::span<const std::int32_t
                                 "at least " + std::to_string(offsets[b - 1]));
     }
   }
-  require_extent(where, "offsets[" + std::to_string(offsets.size() - 1) + "]", offsets.back(), tokens);
+  if (offsets.back() != tokens) {  // not require_extent: its argument would be put together on every call
+    throw ShapeError::mismatch(where, "offsets[" + std::to_string(offsets.size() - 1) + "]", offsets.back(), tokens);
+  }
 }
 
 /// Checks that numbers name rows of a matrix.
