@@ -56,11 +56,11 @@ inline nn::EncoderConfig read_qwen3_config(const io::JsonFields& config) {
 }
 
 /// @throws ConfigError for a scaled rotary embedding: vectors would be silently wrong beyond the original length
-inline void require_plain_rope(const io::JsonFields& rope) {
+inline void require_plain_rope(const io::JsonFields& rope, const std::string& name) {
   for (const char* key : {"rope_type", "type"}) {
     const std::string type = rope.find_string(key).value_or("default");
     if (type != "default") {
-      throw ConfigError::invalid(rope.where(), key, type, "default");
+      throw ConfigError::invalid(rope.where(), name + "." + key, type, "default");
     }
   }
 }
@@ -79,10 +79,10 @@ inline nn::EncoderOptions read_qwen3_options(const io::JsonFields& config) {
   nn::EncoderOptions options;
   options.norm_eps = config.get_double("rms_norm_eps");
   if (const auto scaling = config.find_object("rope_scaling")) {
-    require_plain_rope(*scaling);
+    require_plain_rope(*scaling, "rope_scaling");
   }
   if (const auto rope = config.find_object("rope_parameters")) {  // transformers 5 writes it this way
-    require_plain_rope(*rope);
+    require_plain_rope(*rope, "rope_parameters");
     options.rope_theta = rope->get_double("rope_theta");
   } else {
     options.rope_theta = config.get_double("rope_theta");

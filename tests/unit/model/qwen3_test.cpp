@@ -1,0 +1,130 @@
+#include <reasonembed/model/qwen3.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/layer_run.hpp>
+#include <support/model_directory.hpp>
+
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace re = reasonembed;
+using re::model::Qwen3Encoder;
+using test::changed;
+using test::kQwen3ConfigJson;
+
+namespace {
+
+const re::model::Family kFamily = re::model::qwen3_family();
+
+re::nn::EncoderConfig config_of(std::string_view json) {
+  const re::io::Json parsed = re::io::parse_json(json, "config.json");
+  return kFamily.read_config(re::io::JsonFields(parsed, "config.json"));
+}
+re::nn::EncoderOptions options_of(std::string_view json) {
+  const re::io::Json parsed = re::io::parse_json(json, "config.json");
+  return kFamily.read_options(re::io::JsonFields(parsed, "config.json"));
+}
+
+/// What reading the options of kQwen3ConfigJson with one part replaced throws.
+void check_options_refused(std::string_view part, std::string_view by, const std::string& message) {
+  const std::string json = changed(kQwen3ConfigJson, part, by);
+  CHECK_THROWS_WITH_AS((void)options_of(json), message.c_str(), re::ConfigError);
+}
+
+}  // namespace
+
+TEST_SUITE("model/qwen3") {
+  TEST_CASE("read_config: takes the sizes, heads wider than the model and grouped") {
+    CHECK(config_of(kQwen3ConfigJson) == re::nn::EncoderConfig{.vocab = 12,
+                                                               .dim = 8,
+                                                               .layers = 1,
+                                                               .heads = 4,
+                                                               .kv_heads = 2,
+                                                               .head_dim = 6,
+                                                               .mlp_dim = 10,
+                                                               .max_length = 16});
+  }
+  TEST_CASE("read_config: a missing or impossible field is named") {
+    CHECK_THROWS_WITH_AS((void)config_of(changed(kQwen3ConfigJson, "\"head_dim\": 6,", "")),
+                         "config.json: head_dim is missing, expected an integer in [2, 65536]",
+                         re::DataError);
+    CHECK_THROWS_WITH_AS(
+        (void)config_of(changed(kQwen3ConfigJson, "\"num_key_value_heads\": 2", "\"num_key_value_heads\": []")),
+        "config.json: num_key_value_heads is an array, expected an integer in [1, 65536]",
+        re::DataError);
+  }
+  TEST_CASE("read_options: takes epsilon and theta") {
+    const re::nn::EncoderOptions options = options_of(kQwen3ConfigJson);
+    CHECK(options.norm_eps == 1e-6);
+    CHECK(options.rope_theta == 1e6);
+    CHECK(options.dropout == 0.0);
+  }
+  TEST_CASE("read_options: takes theta from rope_parameters, where newer files write it") {
+    const std::string json = changed(kQwen3ConfigJson,
+                                     "\"rope_theta\": 1000000",
+                                     R"("rope_parameters": {"rope_type": "default", "rope_theta": 5000000})");
+    CHECK(options_of(json).rope_theta == 5e6);
+  }
+  TEST_CASE("read_options: accepts a rope_scaling that scales nothing") {
+    CHECK_NOTHROW((void)options_of(
+        changed(kQwen3ConfigJson, "\"rope_scaling\": null", R"("rope_scaling": {"type": "default"})")));
+  }
+  TEST_CASE("read_options: a scaled rotary embedding is refused, however it is spelt") {
+    check_options_refused("\"rope_scaling\": null",
+                          R"("rope_scaling": {"rope_type": "yarn", "factor": 4.0})",
+                          "config.json: rope_scaling.rope_type is yarn, expected default");
+    check_options_refused("\"rope_scaling\": null",
+                          R"("rope_scaling": {"type": "linear", "factor": 2.0})",
+                          "config.json: rope_scaling.type is linear, expected default");
+    check_options_refused("\"rope_theta\": 1000000",
+                          R"("rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000000})",
+                          "config.json: rope_parameters.rope_type is dynamic, expected default");
+  }
+  TEST_CASE("read_options: what the library does not compute is refused") {
+    check_options_refused(
+        "\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "config.json: hidden_act is gelu, expected silu");
+    check_options_refused("\"use_sliding_window\": false",
+                          "\"use_sliding_window\": true",
+                          "config.json: use_sliding_window is true, expected false");
+    check_options_refused(
+        "\"attention_bias\": false", "\"attention_bias\": true", "config.json: attention_bias is true, expected false");
+    CHECK_THROWS_WITH_AS((void)options_of(changed(kQwen3ConfigJson, "\"rope_theta\": 1000000,", "")),
+                         "config.json: rope_theta is missing, expected a number",
+                         re::DataError);
+  }
+  TEST_CASE("tensor_name: every parameter has a name of its own, as Hugging Face spells it") {
+    const Qwen3Encoder<> encoder(config_of(kQwen3ConfigJson));
+    re::nn::WeightAllocator<test::Cpu32> allocator;
+    const auto parameters = encoder.allocate(allocator);
+    std::set<std::string> names;
+    encoder.visit(parameters, [&](const auto& slice) { names.insert(kFamily.tensor_name(slice.name)); });
+    CHECK(names == std::set<std::string>{"embed_tokens.weight",
+                                         "layers.0.input_layernorm.weight",
+                                         "layers.0.self_attn.q_proj.weight",
+                                         "layers.0.self_attn.k_proj.weight",
+                                         "layers.0.self_attn.v_proj.weight",
+                                         "layers.0.self_attn.q_norm.weight",
+                                         "layers.0.self_attn.k_norm.weight",
+                                         "layers.0.self_attn.o_proj.weight",
+                                         "layers.0.post_attention_layernorm.weight",
+                                         "layers.0.mlp.gate_proj.weight",
+                                         "layers.0.mlp.up_proj.weight",
+                                         "layers.0.mlp.down_proj.weight",
+                                         "norm.weight"});
+  }
+  TEST_CASE("ignores: the language model's head, nothing else") {
+    CHECK(kFamily.ignores("lm_head.weight"));
+    CHECK_FALSE(kFamily.ignores("lm_head.bias"));
+    CHECK_FALSE(kFamily.ignores("layers.36.input_layernorm.weight"));
+  }
+  TEST_CASE("kQwen3: the published sizes are possible configurations") {
+    static_assert(re::model::kQwen3_0_6B.valid() && re::model::kQwen3_4B.valid());
+    static_assert(re::model::kQwen3_0_6B.query_dim() == 2048 && re::model::kQwen3_0_6B.kv_dim() == 1024);
+    CHECK(Qwen3Encoder<re::model::kQwen3_0_6B>().dim() == 1024);
+    CHECK(Qwen3Encoder<re::model::kQwen3_4B>().dim() == 2560);
+    CHECK(kFamily.architecture == Qwen3Encoder<>::architecture());
+    CHECK(kFamily.optional_prefix == "model.");
+  }
+}
