@@ -79,6 +79,7 @@ run_step "dev: tests" run_tests dev
 run_step "asan: build" reasonembed_build asan
 run_step "asan: unit tests" run_tests asan
 if [ "$mode" = full ]; then
+  export REASONEMBED_LONG_TESTS=1 # property tests repeat much more often from here on
   run_step "format" check_format
   run_step "clang: build" reasonembed_build clang
   run_step "clang: tests" run_tests clang

@@ -13,9 +13,10 @@ void run(const CLI::App& app) {
   const auto option = [&](const char* name) { return app[name]->as<std::string>(); };
   const auto read = [&](const std::string& split) {
     auto dataset = re::data::read_retrieval_dataset(
-        option("--data"),
+        re::data::find_dataset(option("--data")),
         {.split = split, .query_field = option("--query-field"), .reasoning_field = option("--reasoning-field")});
-    for (const std::string& note : dataset.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+    for (const std::string& note : dataset.notes)
+      std::fprintf(stderr, "note: %s\n", note.c_str());
     std::printf("%s: %td documents, %td queries\n", split.c_str(), dataset.corpus.size(), dataset.queries.size());
     return dataset;
   };
@@ -44,7 +45,9 @@ void run(const CLI::App& app) {
 int main(int argc, char** argv) try {
   re::simd::require_compiled_level();
   CLI::App app("Scores BM25 and a pretrained encoder on a retrieval task.");
-  app.add_option("--data")->description("directory of a dataset")->default_str(REASONEMBED_EXAMPLE_DATA);
+  app.add_option("--data")
+      ->description("directory of a dataset, or a name in $REASONEMBED_DATA")
+      ->default_str(REASONEMBED_EXAMPLE_DATA);
   app.add_option("--train-split")->description("queries to learn from")->default_str("train");
   app.add_option("--eval-split")->description("queries to score")->default_str("test");
   app.add_option("--query-field")->description("a query's text; else text, query or question");

@@ -20,6 +20,7 @@ int main() {
   encoder.encode(encoder.document_role(), texts, batch.view());  // a warm encoder allocates nothing here
   const bool same = std::ranges::equal(alone.row(0), batch.row(1));
   // example-end encode
-  std::printf("%td numbers a text\nalone and in a batch: %s\n", encoder.dim(), same ? "the same bits" : "DIFFERENT BITS");
+  std::printf(
+      "%td numbers a text\nalone and in a batch: %s\n", encoder.dim(), same ? "the same bits" : "DIFFERENT BITS");
   return same ? 0 : 1;
 }

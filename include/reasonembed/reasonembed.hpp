@@ -28,6 +28,7 @@
 #include <reasonembed/data/bright_examples.hpp>
 #include <reasonembed/data/corpus.hpp>
 #include <reasonembed/data/dataset_layout.hpp>
+#include <reasonembed/data/find_dataset.hpp>
 #include <reasonembed/data/json_id.hpp>
 #include <reasonembed/data/qrels.hpp>
 #include <reasonembed/data/qrels_file.hpp>

@@ -1,10 +1,11 @@
-// What sentence-transformers computes with all-MiniLM-L6-v2, made by minilm_embeddings.py. Pinned, because the library's
-// promise to its users is this number. May change only with the generator's texts.
+// What sentence-transformers computes with all-MiniLM-L6-v2, made by minilm_embeddings.py. Pinned, because the
+// library's promise to its users is this number. May change only with the generator's texts.
 #include <reasonembed/io/jsonl.hpp>
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/model/minilm.hpp>
 
 #include <doctest/doctest.h>
+
 #include <support/data.hpp>
 #include <support/minilm.hpp>
 

@@ -7,6 +7,7 @@
 #include <reasonembed/nn/encoder_node.hpp>
 
 #include <doctest/doctest.h>
+
 #include <support/data.hpp>
 
 #include <cmath>
@@ -38,10 +39,8 @@ struct Golden {
       : directory(test::source_path("tests/golden/" + name)),
         description(re::model::read_encoder_description(directory)),
         encoder(description.config, description.options),
-        weights(re::model::load_weights<B>(encoder,
-                                           description.family,
-                                           re::io::ShardedSafeTensors::open(directory),
-                                           re::model::Residency::kTrain)),
+        weights(re::model::load_weights<B>(
+            encoder, description.family, re::io::ShardedSafeTensors::open(directory), re::model::Residency::kTrain)),
         expected(re::io::SafeTensors::open(directory / "expected.safetensors")),
         tokens(read_ints(expected, "tokens")),
         offsets(read_ints(expected, "offsets")) {}
@@ -97,8 +96,8 @@ void check_gradients(const std::string& name, double tolerance) {
   auto gradients = golden.encoder.allocate(allocator);
   re::Arena arena;
   re::autograd::Tape<S> tape;
-  const auto embeddings = re::nn::encoder_node<Encoder, B>(
-      tape, golden.encoder, golden.weights, golden.batch(), arena, gradients);
+  const auto embeddings =
+      re::nn::encoder_node<Encoder, B>(tape, golden.encoder, golden.weights, golden.batch(), arena, gradients);
   tape.backward(embeddings, golden.read("cotangent", embeddings.rows(), embeddings.cols()).view());
 
   double largest = 0.0;

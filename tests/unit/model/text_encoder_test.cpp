@@ -1,10 +1,11 @@
-#include <reasonembed/model/text_encoder.hpp>
-
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/qwen3.hpp>
+#include <reasonembed/model/text_encoder.hpp>
 
 #include <doctest/doctest.h>
+
 #include <support/count_allocations.hpp>
+#include <support/long_runs.hpp>
 #include <support/text_samples.hpp>
 
 #include <algorithm>
@@ -48,7 +49,7 @@ Qwen3 causal_encoder(int threads) {
 
 template <class Encoder>
 void check_independence(const Encoder& one_thread, const Encoder& two_threads) {
-  const std::vector<std::string> texts = test::text_samples(61, 70);
+  const std::vector<std::string> texts = test::text_samples(test::repetitions(61, 3000), 70);
   const Matrix<float> all = one_thread.encode_document(texts);
   for (Index i = 0; i < all.rows(); ++i) {  // alone
     CAPTURE(i);
@@ -164,20 +165,23 @@ TEST_SUITE("model/text_encoder") {
   }
   TEST_CASE("encode: a text that is not UTF-8 is named") {
     const std::vector<std::string> texts = {"fine", "bad \xFF byte"};
-    CHECK_THROWS_WITH_AS((void)encoder_with(2).encode_document(texts),
-                         "model::TextEncoder::encode: text 1: text::ByteTokenizer::encode: text is not UTF-8 at byte 4, expected "
-                         "UTF-8 text",
-                         re::DataError);
+    CHECK_THROWS_WITH_AS(
+        (void)encoder_with(2).encode_document(texts),
+        "model::TextEncoder::encode: text 1: text::ByteTokenizer::encode: text is not UTF-8 at byte 4, expected "
+        "UTF-8 text",
+        re::DataError);
   }
   TEST_CASE("encode: rejects an output of another shape") {
     const auto encoder = encoder_with(1);
     const std::vector<std::string> texts = {"a", "b"};
     Matrix<float> narrow(2, 5);
     CHECK_THROWS_WITH_AS(encoder.encode(encoder.query_role(), texts, narrow.view()),
-                         "model::TextEncoder::encode: out.cols() is 5, expected 128", re::ShapeError);
+                         "model::TextEncoder::encode: out.cols() is 5, expected 128",
+                         re::ShapeError);
     Matrix<float> shallow(1, 128);
     CHECK_THROWS_WITH_AS(encoder.encode(encoder.query_role(), texts, shallow.view()),
-                         "model::TextEncoder::encode: out.rows() is 1, expected 2", re::ShapeError);
+                         "model::TextEncoder::encode: out.rows() is 1, expected 2",
+                         re::ShapeError);
   }
   TEST_CASE("encode: a vector that is no number is refused by name") {
     const re::model::BertEncoder<> description({.vocab = 258,
@@ -209,8 +213,8 @@ TEST_SUITE("model/text_encoder") {
                          re::ConfigError);
   }
   TEST_CASE("constructor: impossible options are refused") {
-    CHECK_THROWS_WITH_AS((void)encoder_with(1, 0),
-                         "model::TextEncoder: chunk_tokens is 0, expected at least 1", re::ConfigError);
+    CHECK_THROWS_WITH_AS(
+        (void)encoder_with(1, 0), "model::TextEncoder: chunk_tokens is 0, expected at least 1", re::ConfigError);
     CHECK_THROWS_AS((void)encoder_with(-1), re::ConfigError);
   }
   TEST_CASE("random_byte_encoder: the weights are a function of the seed") {
