@@ -1,0 +1,211 @@
+#include <reasonembed/model/encoder_directory.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/model_directory.hpp>
+#include <support/scratch.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace re = reasonembed;
+using re::model::EncoderDescription;
+using re::model::read_encoder_description;
+using test::changed;
+using test::kBertConfigJson;
+using test::kQwen3ConfigJson;
+
+namespace {
+
+constexpr std::string_view kModules = R"([
+{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+{"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+{"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+])";
+constexpr std::string_view kMeanPooling = R"({
+"word_embedding_dimension": 8,
+"pooling_mode_cls_token": false,
+"pooling_mode_mean_tokens": true,
+"pooling_mode_max_tokens": false
+})";
+constexpr std::string_view kPrompts = R"({
+"prompts": {"query": "query: ", "passage": "text: ", "other": "o: "},
+"default_prompt_name": null
+})";
+
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+/// A BERT as sentence-transformers saves it, some files replaced or added.
+Files bert_files(const Files& others = {}) {
+  Files files = {{"config.json", std::string(kBertConfigJson)},
+                 {"modules.json", std::string(kModules)},
+                 {"1_Pooling/config.json", std::string(kMeanPooling)}};
+  files.insert(files.end(), others.begin(), others.end());  // written last, so they hold
+  return files;
+}
+EncoderDescription described(const Files& files) {
+  const test::Scratch scratch;
+  for (const auto& [name, content] : files) {
+    test::write_file(scratch, name, content);
+  }
+  return read_encoder_description(scratch.path());
+}
+template <class Error>
+void check_files_refused(const Files& files, const std::string& message) {
+  const test::Scratch scratch;
+  for (const auto& [name, content] : files) {
+    test::write_file(scratch, name, content);
+  }
+  test::check_refused<Error>(scratch, [&] { (void)read_encoder_description(scratch.path()); }, message);
+}
+std::string changed_pooling(std::string_view part, std::string_view by) {
+  return changed(kMeanPooling, part, by);
+}
+
+}  // namespace
+
+TEST_SUITE("model/encoder_directory") {
+  TEST_CASE("read_encoder_description: a bare directory is normalised, and cut at the model's longest") {
+    const EncoderDescription bert = described({{"config.json", std::string(kBertConfigJson)}});
+    CHECK(bert.family.model_type == "bert");
+    CHECK(bert.config.dim == 8);
+    CHECK(bert.options.norm_eps == 1e-12);
+    CHECK(bert.options.normalize);
+    CHECK(bert.pooling.empty());  // whoever loads it decides
+    CHECK(bert.query.prompt.empty());
+    CHECK(bert.query.max_tokens == 16);
+    CHECK(bert.document.max_tokens == 16);
+    const EncoderDescription qwen3 = described({{"config.json", std::string(kQwen3ConfigJson)}});
+    CHECK(qwen3.family.model_type == "qwen3");
+    CHECK(qwen3.config.kv_heads == 2);
+  }
+  TEST_CASE("read_encoder_description: modules say pooling and normalisation") {
+    const EncoderDescription normalized = described(bert_files());
+    CHECK(normalized.pooling == "mean");
+    CHECK(normalized.options.normalize);
+    const EncoderDescription plain =
+        described(bert_files({{"modules.json",
+                               R"([{"type": "sentence_transformers.models.Transformer", "path": ""},
+              {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])"}}));
+    CHECK(plain.pooling == "mean");
+    CHECK_FALSE(plain.options.normalize);
+  }
+  TEST_CASE("read_encoder_description: module types are known by their last name, wherever they live") {
+    const EncoderDescription other = described(bert_files(
+        {{"modules.json",
+          R"([{"type": "Transformer"}, {"type": "a.b.Pooling", "path": "1_Pooling"}, {"type": "Normalize"}])"}}));
+    CHECK(other.pooling == "mean");
+    CHECK(other.options.normalize);
+  }
+  TEST_CASE("read_encoder_description: every pooling the library has is known under both spellings") {
+    for (const auto& [flag, name] : {std::pair{"pooling_mode_mean_tokens", "mean"},
+                                     std::pair{"pooling_mode_cls_token", "cls"},
+                                     std::pair{"pooling_mode_lasttoken", "lasttoken"}}) {
+      CAPTURE(name);
+      const std::string flags = "{\"" + std::string(flag) + "\": true}";
+      CHECK(described(bert_files({{"1_Pooling/config.json", flags}})).pooling == name);
+      const std::string word = "{\"pooling_mode\": \"" + std::string(name) + "\", \"include_prompt\": true}";
+      CHECK(described(bert_files({{"1_Pooling/config.json", word}})).pooling == name);
+    }
+  }
+  TEST_CASE("read_encoder_description: a pooling the library lacks is refused") {
+    check_files_refused<re::ConfigError>(
+        bert_files({{"1_Pooling/config.json",
+                     changed_pooling("\"pooling_mode_max_tokens\": false", "\"pooling_mode_max_tokens\": true")}}),
+        "1_Pooling/config.json: pooling_mode_max_tokens is true, expected mean, cls or last token pooling");
+    check_files_refused<re::ConfigError>(bert_files({{"1_Pooling/config.json", R"({"pooling_mode": "max"})"}}),
+                                         "1_Pooling/config.json: pooling_mode is max, expected mean, cls or lasttoken");
+    check_files_refused<re::ConfigError>(
+        bert_files({{"1_Pooling/config.json",
+                     changed_pooling("\"pooling_mode_cls_token\": false", "\"pooling_mode_cls_token\": true")}}),
+        "1_Pooling/config.json: pooling_mode_mean_tokens is true beside cls, expected one pooling");
+    check_files_refused<re::ConfigError>(
+        bert_files({{"1_Pooling/config.json",
+                     changed_pooling("\"pooling_mode_mean_tokens\": true", "\"pooling_mode_mean_tokens\": false")}}),
+        "1_Pooling/config.json: pooling mode is none, expected one of mean, cls, lasttoken");
+    check_files_refused<re::ConfigError>(
+        bert_files({{"1_Pooling/config.json", R"({"pooling_mode": "mean", "include_prompt": false})"}}),
+        "1_Pooling/config.json: include_prompt is false, expected true");
+  }
+  TEST_CASE("read_encoder_description: a module the library lacks is refused") {
+    check_files_refused<re::ConfigError>(
+        bert_files({{"modules.json", changed(kModules, "models.Normalize", "models.Dense")}}),
+        "modules.json: type is sentence_transformers.models.Dense, expected Transformer, Pooling or Normalize");
+  }
+  TEST_CASE("read_encoder_description: malformed modules are refused") {
+    check_files_refused<re::DataError>(bert_files({{"modules.json", "{}"}}),
+                                       "modules.json: JSON value is object, expected an array of modules");
+    check_files_refused<re::DataError>(bert_files({{"modules.json", "[1]"}}),
+                                       "modules.json: JSON value is 1, expected an object");
+    check_files_refused<re::DataError>(bert_files({{"modules.json", R"([{"path": "0"}])"}}),
+                                       "modules.json: type is missing, expected a string");
+    const test::Scratch scratch;
+    scratch.write("config.json", kBertConfigJson);
+    scratch.write("modules.json", kModules);  // and no 1_Pooling
+    CHECK_THROWS_AS((void)read_encoder_description(scratch.path()), re::IoError);
+  }
+  TEST_CASE("read_encoder_description: sentence_bert_config.json shortens the inputs of both roles") {
+    const EncoderDescription shorter =
+        described(bert_files({{"sentence_bert_config.json", R"({"max_seq_length": 9, "do_lower_case": false})"}}));
+    CHECK(shorter.query.max_tokens == 9);
+    CHECK(shorter.document.max_tokens == 9);
+    CHECK(shorter.config.max_length == 16);
+    CHECK(described(bert_files({{"sentence_bert_config.json", R"({"max_seq_length": null})"}})).query.max_tokens == 16);
+    check_files_refused<re::DataError>(
+        bert_files({{"sentence_bert_config.json", R"({"max_seq_length": 17})"}}),
+        "sentence_bert_config.json: max_seq_length is 17, expected an integer in [1, 16]");
+    check_files_refused<re::ConfigError>(bert_files({{"sentence_bert_config.json", R"({"do_lower_case": true})"}}),
+                                         "sentence_bert_config.json: do_lower_case is true, expected false");
+  }
+  TEST_CASE("read_encoder_description: prompts belong to their roles") {
+    const std::string file = "config_sentence_transformers.json";
+    const EncoderDescription roles = described(bert_files({{file, std::string(kPrompts)}}));
+    CHECK(roles.query.prompt == "query: ");
+    CHECK(roles.document.prompt == "text: ");
+    const EncoderDescription named =
+        described(bert_files({{file, R"({"prompts": {"passage": "p: ", "document": "d: ", "corpus": "c: "}})"}}));
+    CHECK(named.query.prompt.empty());
+    CHECK(named.document.prompt == "d: ");
+    CHECK(described(bert_files({{file, R"({"prompts": {"corpus": "c: "}})"}})).document.prompt == "c: ");
+    CHECK(described(bert_files({{file, R"({"__version__": {}})"}})).query.prompt.empty());
+  }
+  TEST_CASE("read_encoder_description: the default prompt is for roles without one, and an empty prompt is one") {
+    const std::string file = "config_sentence_transformers.json";
+    const EncoderDescription some = described(
+        bert_files({{file, changed(kPrompts, "\"default_prompt_name\": null", "\"default_prompt_name\": \"other\"")}}));
+    CHECK(some.query.prompt == "query: ");
+    CHECK(some.document.prompt == "text: ");
+    const EncoderDescription none =
+        described(bert_files({{file, R"({"prompts": {"other": "o: "}, "default_prompt_name": "other"})"}}));
+    CHECK(none.query.prompt == "o: ");
+    CHECK(none.document.prompt == "o: ");
+    const EncoderDescription empty = described(
+        bert_files({{file, R"({"prompts": {"query": "", "other": "o: "}, "default_prompt_name": "other"})"}}));
+    CHECK(empty.query.prompt.empty());
+    CHECK(empty.document.prompt == "o: ");
+    check_files_refused<re::DataError>(
+        bert_files({{file, R"({"prompts": {"query": "q: "}, "default_prompt_name": "absent"})"}}),
+        file + ": prompts.absent is missing, expected a string");
+    check_files_refused<re::DataError>(bert_files({{file, R"({"prompts": {"query": 1}})"}}),
+                                       file + ": prompts.query is 1, expected a string");
+  }
+  TEST_CASE("read_encoder_description: a broken config.json is named with its field") {
+    const test::Scratch empty;
+    CHECK_THROWS_AS((void)read_encoder_description(empty.path()), re::IoError);
+    check_files_refused<re::DataError>({{"config.json", "[]"}},
+                                       "config.json: JSON value is an array, expected an object");
+    check_files_refused<re::DataError>({{"config.json", "{}"}},
+                                       "config.json: model_type is missing, expected a string");
+    check_files_refused<re::DataError>({{"config.json", R"({"model_type": 3})"}},
+                                       "config.json: model_type is 3, expected a string");
+    check_files_refused<re::ConfigError>({{"config.json", R"({"model_type": "t5"})"}},
+                                         "config.json: model_type is t5, expected one of bert, qwen3");
+    check_files_refused<re::DataError>(
+        {{"config.json", changed(kBertConfigJson, "\"hidden_size\": 8", "\"hidden_size\": null")}},
+        "config.json: hidden_size is null, expected an integer in [1, 1048576]");
+    check_files_refused<re::ConfigError>({{"config.json", changed(kBertConfigJson, "\"gelu\"", "\"relu\"")}},
+                                         "config.json: hidden_act is relu, expected gelu");
+  }
+}
