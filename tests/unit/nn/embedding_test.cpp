@@ -7,7 +7,9 @@
 #include <support/parameter_check.hpp>
 #include <support/reference_layers.hpp>
 
+#include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,9 +40,11 @@ auto weighed_rows(const Embedding& embedding,
                   const std::vector<std::int32_t>& tokens,
                   const std::vector<std::int32_t>& offsets,
                   const re::nn::DropoutState& dropout = {}) {
-  return [&embedding, &tokens, &offsets, dropout](const auto& weights, auto* gradients) {
+  const auto shared = std::make_shared<re::Arena>();  // warm memory keeps thousands of calls quick
+  return [&embedding, &tokens, &offsets, dropout, shared](const auto& weights, auto* gradients) {
     const Index width = weights.token.cols();
-    re::Arena arena;
+    re::Arena& arena = *shared;
+    const re::ArenaScope scope(arena);
     re::nn::Context<Cpu64> context{.arena = arena, .batch = {tokens, offsets}, .dropout = dropout};
     Matrix<double> y(offsets.back(), width);
     const auto cotangent = test::random_values(y.flat().size(), 5);

@@ -49,8 +49,8 @@ template <class Pool>
 void check_pool_gradient() {
   CAPTURE(Pool::name);
   const auto cotangent = test::random_values(3 * kWidth, 2);
+  re::Arena arena;
   const auto loss = [&](std::span<const double> x, std::span<double> gradient) {
-    re::Arena arena;
     re::nn::Context<Cpu64> context{.arena = arena, .batch = {kTokens, kOffsets}};
     Matrix<double> y(3, kWidth);
     Pool().pool(context, re::MatrixView<const double>(x.data(), 8, kWidth), y.view());
