@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace re = reasonembed;
@@ -12,20 +13,19 @@ void run(const CLI::App& app) {
   const auto read = [&](const std::string& split) {
     auto dataset = re::data::read_retrieval_dataset(re::data::find_dataset(option("--data")),
                                                     {split, option("--query-field"), option("--reasoning-field")});
-    for (const std::string& note : dataset.notes) {
-      std::fprintf(stderr, "note: %s\n", note.c_str());
-    }
+    std::for_each(dataset.notes.begin(), dataset.notes.end(), [](auto& n) { std::fprintf(stderr, "%s\n", n.c_str()); });
     std::printf("%s: %td documents, %td queries\n", split.c_str(), dataset.corpus.size(), dataset.queries.size());
     return dataset;
   };
-  (void)read(option("--train-split"));  // shown, and checked before anything long begins
+  if (app.count("--train-split") > 0)
+    (void)read(option("--train-split"));  // not learnt from yet
   const auto dataset = read(option("--eval-split"));
   const auto encoder = re::model::load_or_random_minilm(option("--model"), {.threads = app["--threads"]->as<int>()});
   re::eval::EvaluationReport report;
   const auto add = [&](const re::eval::ScoredRun& scored) {
     report.add(scored.row);
-    std::filesystem::path file = option("--report");
-    re::retrieval::write_trec_run(file.replace_extension(scored.row.name + ".trec"), scored.run);
+    auto file = std::filesystem::path(option("--report")).replace_extension(scored.row.name + ".trec");
+    re::retrieval::write_trec_run(file, scored.run);
   };
   add(re::eval::score("bm25", dataset, [&](auto options) {
     return re::retrieval::Bm25(dataset.corpus.texts()).search(dataset.queries.texts(), options);
