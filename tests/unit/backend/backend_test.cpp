@@ -47,5 +47,6 @@ TEST_SUITE("backend/backend") {
     static_assert(!re::backend::Backend<NumberedName>);
     static_assert(!re::backend::Backend<float>);
     CHECK(NumberedName::name == 7);
+    CHECK(std::string_view(NoStore::name) != WholeNumbers::name);
   }
 }
