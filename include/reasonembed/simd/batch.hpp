@@ -166,7 +166,18 @@ struct BatchOps {
   [[nodiscard]] static B negated_fma(B a, B b, B c) { return fma(-a, b, c); }
 
   [[nodiscard]] static B select(Mask mask, B if_true, B if_false) { return xsimd::select(mask, if_true, if_false); }
-  [[nodiscard]] static B sqrt(B x) { return xsimd::sqrt(x); }
+  [[nodiscard]] static B sqrt(B x) {
+#if defined(__AVX512F__)
+    if constexpr (detail::kIsAvx512<Arch>) {  // g++ 12 warns of the undefined register of the unmasked form
+      if constexpr (std::same_as<T, float>) {
+        return _mm512_maskz_sqrt_ps(0xFFFF, x);
+      } else {
+        return _mm512_maskz_sqrt_pd(0xFF, x);
+      }
+    }
+#endif
+    return xsimd::sqrt(x);
+  }
   [[nodiscard]] static B abs(B x) { return xsimd::abs(x); }
   /// @return  max(x, bound), and NaN for NaN: the maximum of the processors and of xsimd's versions is of two minds
   [[nodiscard]] static B at_least(B x, B bound) {
