@@ -63,15 +63,4 @@ class ForwardScope {
   ArenaScope scope_;
 };
 
-/// @return  the part `member` of a composite's Saved, or Nothing where nothing is saved
-template <class Saved, class Member>
-[[nodiscard]] auto& saved_part(Saved& saved, Member member) {
-  if constexpr (kSaves<Saved>) {
-    return saved.*member;
-  } else {
-    (void)member;
-    return saved;
-  }
-}
-
 }  // namespace reasonembed::nn

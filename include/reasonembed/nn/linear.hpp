@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 

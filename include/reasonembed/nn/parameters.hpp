@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 

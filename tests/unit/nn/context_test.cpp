@@ -62,12 +62,4 @@ TEST_SUITE("nn/context") {
     }
     CHECK(arena.used() > 0);
   }
-  TEST_CASE("saved_part: is the member of what is saved, or Nothing itself") {
-    Whole whole;
-    re::nn::saved_part(whole, &Whole::second).value = 3;
-    CHECK(whole.second.value == 3);
-    CHECK(whole.first.value == 0);
-    Nothing nothing;
-    CHECK(&re::nn::saved_part(nothing, &Whole::second) == &nothing);
-  }
 }
