@@ -1,0 +1,187 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/optim/optimizer.hpp>
+#include <reasonembed/simd/batch.hpp>
+#include <reasonembed/simd/map.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace reasonembed::inline REASONEMBED_ABI::optim {
+
+struct AdamWOptions {
+  double lr = 1e-4;                     ///< what a schedule's factor multiplies; >= 0
+  double beta1 = 0.9;                   ///< decay of the first moment, in [0, 1)
+  double beta2 = 0.999;                 ///< decay of the second moment, in [0, 1)
+  double eps = 1e-8;                    ///< added to the root of the second moment, >= 0
+  double weight_decay = 0.0;            ///< share of lr by which a parameter shrinks in a step, >= 0
+  bool decay_gains_and_biases = false;  ///< false as in transformers' Trainer; true as in a plain torch.optim.AdamW
+  bool operator==(const AdamWOptions&) const = default;
+};
+
+/// The moments of all parameters, one after another in the order of the slices, each row-major.
+template <class T>
+struct AdamWState {
+  AlignedBuffer<T> first_moment;   ///< (sum of the slices' sizes) m
+  AlignedBuffer<T> second_moment;  ///< the same for v
+  std::int64_t steps = 0;          ///< t
+
+  template <class F>
+  void visit(F&& f) {
+    f("first_moment", first_moment.span());
+    f("second_moment", second_moment.span());
+  }
+  template <class F>
+  void visit(F&& f) const {
+    f("first_moment", first_moment.span());
+    f("second_moment", second_moment.span());
+  }
+};
+
+/// Adam with decoupled weight decay, step for step as torch.optim.AdamW.
+///
+///   x <- x - lr lambda x
+///   m <- m + (1 - beta1) (g - m),   v <- beta2 v + (1 - beta2) g^2
+///   x <- x - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)         [Loshchilov & Hutter 2019, alg. 2]
+///
+/// lambda is `weight_decay` for weights and tables; for gains and biases it is 0 unless an option says otherwise.
+///
+/// Models: Optimizer.
+class AdamW {
+ public:
+  using Options = AdamWOptions;
+  template <class T>
+  using State = AdamWState<T>;
+  static constexpr const char* name = "adamw";
+
+  /// @throws ConfigError naming the option that is out of its range
+  explicit AdamW(Options options = {}) : options_(options) {
+    require(options_.lr >= 0.0 && std::isfinite(options_.lr), "lr", options_.lr, "a number >= 0");
+    require(options_.beta1 >= 0.0 && options_.beta1 < 1.0, "beta1", options_.beta1, "0 <= beta1 < 1");
+    require(options_.beta2 >= 0.0 && options_.beta2 < 1.0, "beta2", options_.beta2, "0 <= beta2 < 1");
+    require(options_.eps >= 0.0 && std::isfinite(options_.eps), "eps", options_.eps, "a number >= 0");
+    require(options_.weight_decay >= 0.0 && std::isfinite(options_.weight_decay),
+            "weight_decay",
+            options_.weight_decay,
+            "a number >= 0");
+  }
+
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] double lr() const { return options_.lr; }
+  /// @return  lambda for parameters of this kind
+  [[nodiscard]] double weight_decay(nn::ParameterKind kind) const {
+    const bool decays = kind == nn::ParameterKind::kWeight || kind == nn::ParameterKind::kTable;
+    return decays || options_.decay_gains_and_biases ? options_.weight_decay : 0.0;
+  }
+
+  /// @return  moments of zero for all elements of `parameters`
+  template <class T>
+  [[nodiscard]] AdamWState<T> init(const std::vector<nn::ParameterSlice<T>>& parameters) const {
+    const Index count = count_elements(parameters);
+    return {AlignedBuffer<T>(count), AlignedBuffer<T>(count), 0};
+  }
+
+  /// One step.
+  ///
+  /// @param state       of `init` for the same parameters
+  /// @param parameters  updated in place
+  /// @param gradients   names, order and shapes of the parameters; a NaN or infinity reaches the parameters and the
+  ///                    state: look at the norm of clip_gradient_norm first
+  /// @param lr          learning rate of this step, >= 0: lr() times the schedule's factor
+  /// @throws ShapeError or ConfigError before anything changes if state, parameters and gradients do not fit, or lr is
+  ///         negative or not finite
+  /// @note   reads four and writes three numbers an element, in the calling thread; no allocation. An element's bits
+  ///         depend on its own numbers alone
+  template <class T>
+  void step(AdamWState<T>& state,
+            const std::vector<nn::ParameterSlice<T>>& parameters,
+            const std::vector<nn::ParameterSlice<T>>& gradients,
+            double lr) const {
+    require(lr >= 0.0 && std::isfinite(lr), "lr of this step", lr, "a number >= 0");
+    require_gradients("optim::AdamW::step", parameters, gradients);
+    const Index count = count_elements(parameters);
+    require_extent("optim::AdamW::step", "state.first_moment.size()", state.first_moment.size(), count);
+    require_extent("optim::AdamW::step", "state.second_moment.size()", state.second_moment.size(), count);
+    ++state.steps;
+    Index done = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const MatrixView<T> values = parameters[i].values;
+      const Step<T> update = step_of<T>(state.steps, lr, weight_decay(parameters[i].kind));
+      for (Index row = 0; row < values.rows(); ++row, done += values.cols()) {
+        update_row(update,
+                   values.row(row),
+                   std::span<const T>(gradients[i].values.row(row)),
+                   state.first_moment.data() + done,
+                   state.second_moment.data() + done);
+      }
+    }
+  }
+
+ private:
+  /// The numbers of one step, computed in double and rounded once.
+  template <class T>
+  struct Step {
+    T keep;      // 1 - lr lambda
+    T to_first;  // 1 - beta1
+    T beta2;
+    T to_second;   // 1 - beta2
+    T size;        // lr / (1 - beta1^t)
+    T correction;  // sqrt(1 - beta2^t)
+    T eps;
+  };
+
+  static void require(bool possible, const char* option, double got, const char* want) {
+    if (!possible) {
+      throw ConfigError::invalid("optim::AdamW", option, std::to_string(got), want);
+    }
+  }
+
+  template <class T>
+  [[nodiscard]] Step<T> step_of(std::int64_t t, double lr, double decay) const {
+    const auto exponent = static_cast<double>(t);
+    return {static_cast<T>(1.0 - lr * decay),
+            static_cast<T>(1.0 - options_.beta1),
+            static_cast<T>(options_.beta2),
+            static_cast<T>(1.0 - options_.beta2),
+            static_cast<T>(lr / (1.0 - std::pow(options_.beta1, exponent))),
+            static_cast<T>(std::sqrt(1.0 - std::pow(options_.beta2, exponent))),
+            static_cast<T>(options_.eps)};
+  }
+
+  template <class T>
+  static void update_row(const Step<T>& step, std::span<T> x, std::span<const T> gradient, T* first, T* second) {
+    using Arch = simd::CompiledArch;
+    using B = simd::Batch<T, Arch>;
+    using Ops = simd::BatchOps<T, Arch>;
+    const B keep(step.keep);
+    const B to_first(step.to_first);
+    const B beta2(step.beta2);
+    const B to_second(step.to_second);
+    const B size(step.size);
+    const B correction(step.correction);
+    const B eps(step.eps);
+    simd::for_each_lanes<T, Arch>(static_cast<Index>(x.size()), [&](auto lanes) {
+      const B g = lanes.load(gradient.data());
+      const B old = lanes.load(first);
+      const B m = old + to_first * (g - old);
+      const B v = beta2 * lanes.load(second) + to_second * g * g;
+      lanes.store(first, m);
+      lanes.store(second, v);
+      lanes.store(x.data(), keep * lanes.load(x.data()) - size * m / (Ops::sqrt(v) / correction + eps));
+    });
+  }
+
+  Options options_;
+};
+
+static_assert(Optimizer<AdamW>);
+
+}  // namespace reasonembed::optim
