@@ -34,7 +34,7 @@ struct WithoutName : Archetype {
   using Archetype::Archetype;
 };
 struct WithoutOptions {
-  static constexpr const char* name = "without options";
+  [[maybe_unused]] static constexpr const char* name = "without options";
   [[nodiscard]] bool needs_reasoning(std::int64_t) const { return false; }
   void weigh(const WeightingBatch&, std::span<double>, std::span<double>) const {}
 };
