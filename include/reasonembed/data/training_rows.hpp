@@ -130,14 +130,15 @@ class TrainingFileReader {
     check_batch_size(*row, where);
   }
   void check_batch_size(const TrainingRow& row, const std::string& where) {
-    if (!row.batch_size || *row.batch_size == *dataset_.batch_size()) {
+    const std::optional<Index> first = dataset_.batch_size();  // this row's, if no earlier one states any
+    if (!row.batch_size || !first || *row.batch_size == *first) {
       return;
     }
     if (bad_rows_ == BadRows::kRefuse) {
       throw DataError::invalid(where,
                                "batch_size",
                                std::to_string(*row.batch_size),
-                               std::to_string(*dataset_.batch_size()) + ", as earlier rows of the file have");
+                               std::to_string(*first) + ", as earlier rows of the file have");
     }
     other_batch_size_.add(1, where);
   }
@@ -184,7 +185,7 @@ class TrainingFileReader {
   std::string first_;  // problem
 };
 
-/// The *.jsonl files of a directory by the bytes of their names; other entries but hidden ones are noted.
+/// The *.jsonl files of a directory by the bytes of their names. Other entries are noted, hidden ones passed over.
 inline std::vector<std::filesystem::path> training_files(const std::filesystem::path& directory,
                                                          std::vector<std::string>& notes) {
   std::vector<std::filesystem::path> files;
@@ -192,10 +193,14 @@ inline std::vector<std::filesystem::path> training_files(const std::filesystem::
   std::error_code error;
   std::filesystem::directory_iterator entry(directory, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     std::error_code unreadable;  // a dangling link has the name of a file, and opening it says what is wrong
+    if (name.starts_with('.')) {
+      continue;  // what editors and file systems leave
+    }
     if (entry->path().extension() == ".jsonl" && !entry->is_directory(unreadable)) {
       files.push_back(entry->path());
-    } else if (const std::string name = entry->path().filename().string(); !name.starts_with('.')) {
+    } else {
       others.push_back(name);
     }
   }
@@ -219,7 +224,7 @@ inline std::vector<std::filesystem::path> training_files(const std::filesystem::
 /// Reads training rows, one JSON object a line; docs/file_formats.md shows the fields.
 ///
 /// @param path  a file, which is one dataset, or a directory, of which every *.jsonl file is one, in the order of the
-///              bytes of their names; a dataset has the name of its file
+///              bytes of their names, hidden ones excepted; a dataset has the name of its file
 /// @return      rows in the order of the files; what was left out stands in `notes` and `left_out`
 /// @throws      IoError if a file can't be read; DataError, with file:line where there is one, for a bad row (if
 ///              BadRows::kRefuse), a line of more than 256 MiB, a file without one good row, a directory without a file

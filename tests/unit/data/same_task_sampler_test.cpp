@@ -3,11 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <support/count_allocations.hpp>
+#include <support/scratch.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <set>
@@ -622,6 +624,34 @@ TEST_SUITE("data/same_task_sampler") {
     CHECK(test::count_allocations(epoch) == 0);
     sampler.seek({0, 0});
     CHECK(test::count_allocations(epoch) == 0);
+  }
+
+  TEST_CASE("SameTaskSampler: goes from a file to batches and on from a checkpoint, as the documentation shows") {
+    const test::Scratch scratch;
+    const auto path = scratch.write("biology.jsonl",
+                                    "{\"query\": \"why?\", \"pos\": [\"so\"], \"neg\": [\"no\", \"nor this\"]}\n"
+                                    "{\"query\": \"who?\", \"pos\": [\"he\"], \"neg\": [\"she\"]}\n"
+                                    "{\"query\": \"bad\", \"pos\": []}\n");
+    // example-begin training_rows
+    const re::data::TrainingRows rows = re::data::read_rows(path);  // a file, or a directory with one for each task
+    for (const std::string& note : rows.notes) {
+      std::fprintf(stderr, "note: %s\n", note.c_str());
+    }
+    re::data::SameTaskSampler sampler(rows, {.seed = 42, .group_size = 2, .batch_size = 2});
+    re::data::TrainingBatch batch;
+    sampler.next(batch);                                        // batch.queries (B), batch.documents (B G)
+    const re::data::SamplerState checkpoint = sampler.state();  // three integers: epoch, batch, fingerprint
+    sampler.next(batch);
+
+    re::data::SameTaskSampler resumed(rows, {.seed = 42, .group_size = 2, .batch_size = 2});
+    re::data::TrainingBatch again;
+    resumed.seek(checkpoint);
+    resumed.next(again);  // the same rows, the same documents
+    // example-end training_rows
+    CHECK(rows.notes.size() == 1);
+    CHECK(batch == again);
+    CHECK(batch.documents.size() == 4);
+    CHECK(checkpoint.epoch == 1);
   }
 
   TEST_CASE("SameTaskSampler: a copy goes on from where the original stands, on its own") {

@@ -183,6 +183,7 @@ TEST_SUITE("data/training_rows") {
     scratch.write("README.md", "rows");
     scratch.write("a.json", "{}");
     scratch.write(".hidden", "");
+    scratch.write("._a.jsonl", "left by another file system");
     std::filesystem::create_directory(scratch / "more.jsonl");
     const TrainingRows rows = read_rows(scratch.path());
     REQUIRE(rows.datasets.size() == 3);
