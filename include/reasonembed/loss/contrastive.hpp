@@ -228,7 +228,7 @@ class Contrastive {
     simd::gemm(simd::Op::kNone, queries, simd::Op::kTranspose, documents, s, simd::Store::kOverwrite, arena);
   }
   template <class T>
-  detail::SoftmaxRow exponentiate(MatrixView<T> similarities, std::size_t query) const {
+  [[nodiscard]] detail::SoftmaxRow exponentiate(MatrixView<T> similarities, std::size_t query) const {
     const std::span<T> row = similarities.row(static_cast<Index>(query));
     const std::size_t group = row.size() / static_cast<std::size_t>(similarities.rows());
     return detail::exponentiate_row(row, query * group, options_.temperature);
