@@ -14,6 +14,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
@@ -94,9 +95,38 @@ inline std::string bert_tensor_name(const std::string& parameter) {
 inline bool bert_ignores(std::string_view tensor) {
   return tensor.starts_with("pooler.") || tensor.starts_with("cls.") || tensor == "embeddings.position_ids";
 }
+
+/// Hugging Face's BERT always has token types: an encoder without them is written with one, whose row is zero.
+inline io::Json write_bert_config(const nn::EncoderConfig& config, const nn::EncoderOptions& options) {
+  require_only_choice("bert", "kv_heads", config.kv_heads, config.heads);
+  require_only_choice("bert", "heads * head_dim", config.heads * config.head_dim, config.dim);
+  require_only_choice("bert", "qkv_bias", int{config.qkv_bias}, 1);
+  require_only_choice("bert", "linear_bias", int{config.linear_bias}, 1);
+  return {{"model_type", "bert"},
+          {"architectures", io::Json::array({"BertModel"})},
+          {"vocab_size", config.vocab},
+          {"hidden_size", config.dim},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"intermediate_size", config.mlp_dim},
+          {"max_position_embeddings", config.max_length},
+          {"type_vocab_size", config.type_vocab == 0 ? 1 : config.type_vocab},
+          {"hidden_act", "gelu"},
+          {"position_embedding_type", "absolute"},
+          {"layer_norm_eps", options.norm_eps},
+          {"hidden_dropout_prob", options.dropout},
+          {"attention_probs_dropout_prob", 0.0}};
+}
+
+inline std::vector<ZeroTensor> bert_zero_tensors(const nn::EncoderConfig& config) {
+  if (config.type_vocab > 0) {
+    return {};
+  }
+  return {{"embeddings.token_type_embeddings.weight", 1, config.dim}};
+}
 }  // namespace detail
 
-/// How checkpoints of the BERT family are read.
+/// How checkpoints of the BERT family are read and written.
 [[nodiscard]] inline Family bert_family() {
   return {.model_type = "bert",
           .architecture = BertEncoder<>::architecture(),
@@ -104,7 +134,9 @@ inline bool bert_ignores(std::string_view tensor) {
           .read_config = detail::read_bert_config,
           .read_options = detail::read_bert_options,
           .tensor_name = detail::bert_tensor_name,
-          .ignores = detail::bert_ignores};
+          .ignores = detail::bert_ignores,
+          .write_config = detail::write_bert_config,
+          .zero_tensors = detail::bert_zero_tensors};
 }
 
 }  // namespace reasonembed::model

@@ -8,8 +8,10 @@
 #include <reasonembed/nn/config.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,10 +94,42 @@ inline void read_modules(const std::filesystem::path& directory, EncoderDescript
   }
 }
 
+/// Limits that differ between roles, which this library adds to config_sentence_transformers.json.
+inline void read_role_limits(const io::JsonFields& fields, EncoderDescription& description) {
+  const auto ours = fields.find_object("reasonembed");
+  const auto limits = ours ? ours->find_object("max_seq_length") : std::nullopt;
+  if (limits) {
+    const Index longest = description.config.max_length;
+    description.query.max_tokens = static_cast<Index>(limits->get_int("query", 1, longest));
+    description.document.max_tokens = static_cast<Index>(limits->get_int("document", 1, longest));
+  }
+}
+
+/// The longest input of both roles, as sentence-transformers finds it: max_seq_length of sentence_bert_config.json,
+/// else the smaller of what the model and its tokenizer can do.
+inline Index read_longest(const std::filesystem::path& directory, Index max_length) {
+  std::optional<std::int64_t> limit;
+  if (const auto path = directory / "sentence_bert_config.json"; std::filesystem::exists(path)) {
+    const io::Json json = io::read_json(path);
+    const io::JsonFields fields(json, path.string());
+    limit = fields.find_int("max_seq_length", 1, max_length);
+    if (fields.find_bool("do_lower_case").value_or(false)) {  // the tokenizer's files say what it lowercases
+      throw ConfigError::invalid(fields.where(), "do_lower_case", "true", "false");
+    }
+  }
+  if (const auto path = directory / "tokenizer_config.json"; !limit && std::filesystem::exists(path)) {
+    const io::Json json = io::read_json(path);
+    // A double: Hugging Face writes 10^30 for a tokenizer without a limit.
+    const auto longest = io::JsonFields(json, path.string()).find_double("model_max_length", 1.0);
+    if (longest && *longest < static_cast<double>(max_length)) {
+      limit = static_cast<std::int64_t>(*longest);
+    }
+  }
+  return static_cast<Index>(limit.value_or(max_length));
+}
+
 /// Prompts by role, from config_sentence_transformers.json.
-inline void read_prompts(const std::filesystem::path& path, EncoderDescription& description) {
-  const io::Json json = io::read_json(path);
-  const io::JsonFields fields(json, path.string());
+inline void read_prompts(const io::JsonFields& fields, EncoderDescription& description) {
   const auto prompts = fields.find_object("prompts");
   if (!prompts) {
     return;
@@ -119,9 +153,10 @@ inline void read_prompts(const std::filesystem::path& path, EncoderDescription& 
 }  // namespace detail
 
 /// Reads config.json of a Hugging Face directory, and where they exist the files sentence-transformers adds:
-/// modules.json, the pooling's config.json, sentence_bert_config.json and config_sentence_transformers.json.
+/// modules.json, the pooling's config.json, sentence_bert_config.json and config_sentence_transformers.json; of
+/// tokenizer_config.json the longest input.
 ///
-/// A bare directory is normalised, and its inputs are cut at the model's longest.
+/// A bare directory is normalised. Inputs are cut where sentence-transformers cuts them.
 ///
 /// @throws IoError if config.json can't be read; DataError or ConfigError naming file and field for what is malformed,
 ///         unknown, or has no equal here
@@ -136,19 +171,14 @@ inline void read_prompts(const std::filesystem::path& path, EncoderDescription& 
   if (std::filesystem::exists(directory / "modules.json")) {
     detail::read_modules(directory, description);
   }
-  Index longest = description.config.max_length;
-  if (const auto limits = directory / "sentence_bert_config.json"; std::filesystem::exists(limits)) {
-    const io::Json json_limits = io::read_json(limits);
-    const io::JsonFields limit(json_limits, limits.string());
-    longest = static_cast<Index>(limit.find_int("max_seq_length", 1, longest).value_or(longest));
-    if (limit.find_bool("do_lower_case").value_or(false)) {  // the tokenizer's files say what it lowercases
-      throw ConfigError::invalid(limit.where(), "do_lower_case", "true", "false");
-    }
-  }
+  const Index longest = detail::read_longest(directory, description.config.max_length);
   description.query.max_tokens = longest;
   description.document.max_tokens = longest;
   if (const auto prompts = directory / "config_sentence_transformers.json"; std::filesystem::exists(prompts)) {
-    detail::read_prompts(prompts, description);
+    const io::Json json_prompts = io::read_json(prompts);
+    const io::JsonFields settings(json_prompts, prompts.string());
+    detail::read_prompts(settings, description);
+    detail::read_role_limits(settings, description);
   }
   return description;
 }

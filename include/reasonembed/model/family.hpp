@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/nn/config.hpp>
 
@@ -10,6 +11,15 @@
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
+
+/// A tensor that Hugging Face's model of a family has and an encoder may lack; all zeros, it changes no vector.
+struct ZeroTensor {
+  std::string name;
+  Index rows = 0;
+  Index cols = 0;
+
+  friend bool operator==(const ZeroTensor&, const ZeroTensor&) = default;
+};
 
 /// How one published model family spells what the library's encoder is made of. A new family is one such value.
 struct Family {
@@ -25,7 +35,22 @@ struct Family {
   std::string (*tensor_name)(const std::string& parameter);
   /// Whether a tensor of the checkpoint has no part in an embedding (a pooler, a language-model head, a buffer).
   bool (*ignores)(std::string_view tensor);
+  /// config.json of an encoder, so that Hugging Face opens it. @throws ConfigError naming what the family has no field
+  /// for
+  io::Json (*write_config)(const nn::EncoderConfig& config, const nn::EncoderOptions& options);
+  /// What a checkpoint needs beside the encoder's own tensors.
+  std::vector<ZeroTensor> (*zero_tensors)(const nn::EncoderConfig& config);
 };
+
+/// @throws ConfigError if `got`, a size or flag of the encoder, is not the only one that `family` can have
+inline void require_only_choice(std::string_view family, std::string_view field, int got, int want) {
+  if (got != want) {
+    throw ConfigError::invalid("model::Family " + std::string(family),
+                               field,
+                               std::to_string(got),
+                               std::to_string(want) + ", for config.json has no field for another");
+  }
+}
 
 /// One row of a family's table: a module of the library and its name in checkpoints.
 struct ModuleName {

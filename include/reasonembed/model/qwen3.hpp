@@ -15,6 +15,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
@@ -110,9 +111,38 @@ inline std::string qwen3_tensor_name(const std::string& parameter) {
 inline bool qwen3_ignores(std::string_view tensor) {
   return tensor == "lm_head.weight";
 }
+
+/// Dropout after sub-layers is no field of the family and does not change a vector: the reader trains without it.
+inline io::Json write_qwen3_config(const nn::EncoderConfig& config, const nn::EncoderOptions& options) {
+  require_only_choice("qwen3", "type_vocab", config.type_vocab, 0);
+  require_only_choice("qwen3", "qkv_bias", int{config.qkv_bias}, 0);
+  require_only_choice("qwen3", "linear_bias", int{config.linear_bias}, 0);
+  return {{"model_type", "qwen3"},
+          {"architectures", io::Json::array({"Qwen3Model"})},
+          {"vocab_size", config.vocab},
+          {"hidden_size", config.dim},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"num_key_value_heads", config.kv_heads},
+          {"head_dim", config.head_dim},
+          {"intermediate_size", config.mlp_dim},
+          {"max_position_embeddings", config.max_length},
+          {"hidden_act", "silu"},
+          {"attention_bias", false},
+          {"attention_dropout", 0.0},
+          {"use_sliding_window", false},
+          {"tie_word_embeddings", true},
+          {"rope_scaling", nullptr},
+          {"rope_theta", options.rope_theta},
+          {"rms_norm_eps", options.norm_eps}};
+}
+
+inline std::vector<ZeroTensor> qwen3_zero_tensors(const nn::EncoderConfig&) {
+  return {};
+}
 }  // namespace detail
 
-/// How checkpoints of the dense Qwen3 family are read.
+/// How checkpoints of the dense Qwen3 family are read and written.
 [[nodiscard]] inline Family qwen3_family() {
   return {.model_type = "qwen3",
           .architecture = Qwen3Encoder<>::architecture(),
@@ -120,7 +150,9 @@ inline bool qwen3_ignores(std::string_view tensor) {
           .read_config = detail::read_qwen3_config,
           .read_options = detail::read_qwen3_options,
           .tensor_name = detail::qwen3_tensor_name,
-          .ignores = detail::qwen3_ignores};
+          .ignores = detail::qwen3_ignores,
+          .write_config = detail::write_qwen3_config,
+          .zero_tensors = detail::qwen3_zero_tensors};
 }
 
 }  // namespace reasonembed::model

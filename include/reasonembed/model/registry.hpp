@@ -30,4 +30,19 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
   throw ConfigError::invalid(where, "model_type", model_type, "one of " + known);
 }
 
+/// @param where         what to name in an error
+/// @param architecture  of an encoder, as its components name it
+/// @return              the family whose checkpoints the encoder's weights can be written as
+/// @throws              ConfigError listing the architectures there are
+[[nodiscard]] inline Family find_family_of(std::string_view where, std::string_view architecture) {
+  std::string known;
+  for (const Family& family : families()) {
+    if (family.architecture == architecture) {
+      return family;
+    }
+    known += (known.empty() ? "" : " or ") + family.architecture;
+  }
+  throw ConfigError::invalid(where, "architecture", architecture, known + ", those of published families");
+}
+
 }  // namespace reasonembed::model

@@ -105,7 +105,7 @@ class TextEncoder {
     Weights weights = load_weights<B>(encoder, description.family, file, options.residency);
     return TextEncoder(std::move(encoder),
                        std::move(weights),
-                       read_word_piece(directory),
+                       read_tokenizer(directory),
                        description.query,
                        description.document,
                        options);

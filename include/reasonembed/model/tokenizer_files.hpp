@@ -6,6 +6,8 @@
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/utf8.hpp>
+#include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/text/any_tokenizer.hpp>
 #include <reasonembed/text/vocabulary.hpp>
 #include <reasonembed/text/word_piece.hpp>
 
@@ -171,9 +173,8 @@ inline Surroundings surroundings(const JsonFields& file) {
   throw ConfigError::invalid(file.where(), "post_processor.type", type, "\"TemplateProcessing\" or \"BertProcessing\"");
 }
 
-inline text::WordPiece word_piece_from_tokenizer_json(const std::filesystem::path& path) {
-  const Json json = io::read_json(path);
-  const JsonFields file(json, path.string());
+/// @param file  a whole tokenizer.json
+inline text::WordPiece word_piece_from(const JsonFields& file) {
   require_type(file, "model", "WordPiece");
   require_type(file, "pre_tokenizer", "BertPreTokenizer");
   const JsonFields model = file.get_object("model");
@@ -187,7 +188,7 @@ inline text::WordPiece word_piece_from_tokenizer_json(const std::filesystem::pat
   options.begin = around.begin;
   options.end = around.end;
   options.special_tokens = added_tokens(file, vocabulary);
-  return text::WordPiece(std::move(vocabulary), std::move(options), path.string());
+  return text::WordPiece(std::move(vocabulary), std::move(options), file.where());
 }
 
 /// A token of tokenizer_config.json: a string, or an object with its content.
@@ -245,6 +246,19 @@ inline text::WordPiece word_piece_from_vocab_txt(const std::filesystem::path& pa
   return text::WordPiece(std::move(vocabulary), std::move(options), path.string());
 }
 
+/// @return  the file that describes the tokenizer of `directory`, or `directory` itself if it is no directory
+inline std::filesystem::path tokenizer_path(const std::filesystem::path& directory) {
+  if (!std::filesystem::is_directory(directory)) {
+    return directory;
+  }
+  for (const char* name : {"tokenizer.json", "vocab.txt"}) {
+    if (std::filesystem::exists(directory / name)) {
+      return directory / name;
+    }
+  }
+  throw IoError::failed(directory.string(), "tokenizer", "missing", "tokenizer.json or vocab.txt");
+}
+
 }  // namespace detail
 
 /// Loads BERT's tokenizer from a Hugging Face directory: from tokenizer.json, or if there is none from vocab.txt and,
@@ -258,18 +272,31 @@ inline text::WordPiece word_piece_from_vocab_txt(const std::filesystem::path& pa
 ///                   broken content; ConfigError naming the part for a tokenizer that is not BERT's WordPiece (other
 ///                   model, normaliser, pre-tokenizer or post-processor) or lacks a special token
 [[nodiscard]] inline text::WordPiece read_word_piece(const std::filesystem::path& directory) {
-  std::filesystem::path path = directory;
-  if (std::filesystem::is_directory(directory)) {
-    path = directory / "tokenizer.json";
-    if (!std::filesystem::exists(path)) {
-      path = directory / "vocab.txt";
-    }
-    if (!std::filesystem::exists(path)) {
-      throw IoError::failed(directory.string(), "tokenizer", "missing", "tokenizer.json or vocab.txt");
-    }
+  const std::filesystem::path path = detail::tokenizer_path(directory);
+  if (path.extension() != ".json") {
+    return detail::word_piece_from_vocab_txt(path);
   }
-  return path.extension() == ".json" ? detail::word_piece_from_tokenizer_json(path)
-                                     : detail::word_piece_from_vocab_txt(path);
+  const io::Json json = io::read_json(path);
+  return detail::word_piece_from(io::JsonFields(json, path.string()));
+}
+
+/// Loads whichever tokenizer a Hugging Face directory holds: BERT's WordPiece, or a byte-level tokenizer.json that
+/// merges nothing, as `write_tokenizer` writes it.
+///
+/// @param directory  or the path of one of the files
+/// @throws           as read_word_piece; ConfigError naming the part for a byte-level tokenizer that is not ours
+[[nodiscard]] inline text::AnyTokenizer read_tokenizer(const std::filesystem::path& directory) {
+  const std::filesystem::path path = detail::tokenizer_path(directory);
+  if (path.extension() != ".json") {
+    return detail::word_piece_from_vocab_txt(path);
+  }
+  const io::Json json = io::read_json(path);
+  const io::JsonFields file(json, path.string());
+  const std::optional<io::JsonFields> model = file.find_object("model");
+  if (model && model->find_string("type") == "BPE") {
+    return byte_tokenizer_from_json(file);
+  }
+  return detail::word_piece_from(file);
 }
 
 }  // namespace reasonembed::model

@@ -41,6 +41,11 @@ class AnyTokenizer {
   [[nodiscard]] SpecialIds special_ids() const {
     return std::visit([](const auto& t) { return t.special_ids(); }, tokenizer_);
   }
+  /// @return  the tokenizer if it is a T, otherwise nullptr; valid as long as this one lives
+  template <class T>
+  [[nodiscard]] const T* get_if() const {
+    return std::get_if<T>(&tokenizer_);
+  }
 
  private:
   std::variant<WordPiece, ByteTokenizer> tokenizer_;

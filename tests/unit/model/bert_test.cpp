@@ -134,6 +134,41 @@ TEST_SUITE("model/bert") {
     CHECK_FALSE(kFamily.ignores("encoder.layer.6.output.dense.weight"));
     CHECK_FALSE(kFamily.ignores("classifier.weight"));
   }
+  TEST_CASE("write_config: reads back as the same sizes and numbers") {
+    for (const int type_vocab : {1, 2}) {
+      re::nn::EncoderConfig config = config_of(kBertConfigJson);
+      config.type_vocab = type_vocab;
+      const re::nn::EncoderOptions options{.norm_eps = 1.0 / 3, .dropout = 0.125};
+      const re::io::Json json = kFamily.write_config(config, options);
+      const re::io::JsonFields fields(json, "config.json");
+      CHECK(kFamily.read_config(fields) == config);
+      CHECK(kFamily.read_options(fields).norm_eps == options.norm_eps);
+      CHECK(kFamily.read_options(fields).dropout == options.dropout);
+      CHECK(json["model_type"] == "bert");
+      CHECK(json["architectures"] == re::io::Json::array({"BertModel"}));
+      CHECK(kFamily.zero_tensors(config).empty());
+    }
+  }
+  TEST_CASE("write_config: an encoder without token types gets one whose row is zero") {
+    re::nn::EncoderConfig config = config_of(kBertConfigJson);
+    config.type_vocab = 0;
+    CHECK(kFamily.write_config(config, {})["type_vocab_size"] == 1);
+    CHECK(kFamily.zero_tensors(config) ==
+          std::vector<re::model::ZeroTensor>{{"embeddings.token_type_embeddings.weight", 1, config.dim}});
+  }
+  TEST_CASE("write_config: sizes that no BERT has are refused") {
+    const re::nn::EncoderConfig possible = config_of(kBertConfigJson);
+    const auto refused = [&](auto change, const std::string& got) {
+      re::nn::EncoderConfig config = possible;
+      change(config);
+      check_message<re::ConfigError>([&] { (void)kFamily.write_config(config, {}); },
+                                     "model::Family bert: " + got + ", for config.json has no field for another");
+    };
+    refused([](auto& c) { c.kv_heads = 1; }, "kv_heads is 1, expected 2");
+    refused([](auto& c) { c.head_dim = 6; }, "heads * head_dim is 12, expected 8");
+    refused([](auto& c) { c.qkv_bias = false; }, "qkv_bias is 0, expected 1");
+    refused([](auto& c) { c.linear_bias = false; }, "linear_bias is 0, expected 1");
+  }
   TEST_CASE("kMiniLmL6: is a possible configuration of the published model") {
     static_assert(re::model::kMiniLmL6.valid());
     static_assert(re::model::kMiniLmL6.query_dim() == re::model::kMiniLmL6.dim);

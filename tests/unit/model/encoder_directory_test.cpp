@@ -159,6 +159,41 @@ TEST_SUITE("model/encoder_directory") {
     check_files_refused<re::ConfigError>(bert_files({{"sentence_bert_config.json", R"({"do_lower_case": true})"}}),
                                          "sentence_bert_config.json: do_lower_case is true, expected false");
   }
+  TEST_CASE("read_encoder_description: without a limit of its own, a directory is cut where its tokenizer is") {
+    const std::string file = "tokenizer_config.json";
+    CHECK(described(bert_files({{file, R"({"model_max_length": 7})"}})).query.max_tokens == 7);
+    CHECK(described({{"config.json", std::string(kBertConfigJson)}, {file, R"({"model_max_length": 7})"}})
+              .document.max_tokens == 7);
+    CHECK(described(bert_files({{file, R"({"model_max_length": 512})"}})).query.max_tokens == 16);
+    CHECK(
+        described(bert_files({{file, R"({"model_max_length": 1000000000000000019884624838656})"}})).query.max_tokens ==
+        16);
+    CHECK(described(bert_files({{file, "{}"}})).query.max_tokens == 16);
+    CHECK(described(bert_files({{file, R"({"model_max_length": 7})"},
+                                {"sentence_bert_config.json", R"({"transformer_task": "feature-extraction"})"}}))
+              .query.max_tokens == 7);
+    CHECK(described(bert_files({{file, R"({"model_max_length": 7})"},
+                                {"sentence_bert_config.json", R"({"max_seq_length": 9})"}}))
+              .query.max_tokens == 9);
+    check_files_refused<re::DataError>(bert_files({{file, R"({"model_max_length": 0})"}}),
+                                       "tokenizer_config.json: model_max_length is 0, expected a number >= 1.0");
+  }
+  TEST_CASE("read_encoder_description: limits that differ between roles are kept under a name of our own") {
+    const std::string file = "config_sentence_transformers.json";
+    const EncoderDescription roles =
+        described(bert_files({{"sentence_bert_config.json", R"({"max_seq_length": 12})"},
+                              {file, R"({"reasonembed": {"max_seq_length": {"query": 5, "document": 12}}})"}}));
+    CHECK(roles.query.max_tokens == 5);
+    CHECK(roles.document.max_tokens == 12);
+    CHECK(described(bert_files({{file, R"({"reasonembed": {}})"}})).query.max_tokens == 16);
+    check_files_refused<re::DataError>(
+        bert_files({{file, R"({"reasonembed": {"max_seq_length": {"query": 17, "document": 1}}})"}}),
+        file + ": reasonembed.max_seq_length.query is 17, expected an integer in [1, 16]");
+    check_files_refused<re::DataError>(bert_files({{file, R"({"reasonembed": {"max_seq_length": {"query": 3}}})"}}),
+                                       file +
+                                           ": reasonembed.max_seq_length.document is missing, expected an integer "
+                                           "in [1, 16]");
+  }
   TEST_CASE("read_encoder_description: prompts belong to their roles") {
     const std::string file = "config_sentence_transformers.json";
     const EncoderDescription roles = described(bert_files({{file, std::string(kPrompts)}}));

@@ -55,6 +55,30 @@ TEST_SUITE("model/qwen3") {
         "config.json: num_key_value_heads is an array, expected an integer in [1, 65536]",
         re::DataError);
   }
+  TEST_CASE("write_config: reads back as the same sizes and numbers") {
+    const re::nn::EncoderConfig config = config_of(kQwen3ConfigJson);
+    const re::nn::EncoderOptions options{.norm_eps = 1.0 / 7, .rope_theta = 12345.678};
+    const re::io::Json json = kFamily.write_config(config, options);
+    const re::io::JsonFields fields(json, "config.json");
+    CHECK(kFamily.read_config(fields) == config);
+    CHECK(kFamily.read_options(fields).norm_eps == options.norm_eps);
+    CHECK(kFamily.read_options(fields).rope_theta == options.rope_theta);
+    CHECK(json["model_type"] == "qwen3");
+    CHECK(json["architectures"] == re::io::Json::array({"Qwen3Model"}));
+    CHECK(kFamily.zero_tensors(config).empty());
+  }
+  TEST_CASE("write_config: sizes that no Qwen3 has are refused") {
+    const auto refused = [](auto change, const std::string& got) {
+      re::nn::EncoderConfig config = config_of(kQwen3ConfigJson);
+      change(config);
+      const std::string message =
+          "model::Family qwen3: " + got + " is 1, expected 0, for config.json has no field for another";
+      CHECK_THROWS_WITH_AS((void)kFamily.write_config(config, {}), message.c_str(), re::ConfigError);
+    };
+    refused([](auto& c) { c.type_vocab = 1; }, "type_vocab");
+    refused([](auto& c) { c.qkv_bias = true; }, "qkv_bias");
+    refused([](auto& c) { c.linear_bias = true; }, "linear_bias");
+  }
   TEST_CASE("read_options: takes epsilon and theta") {
     const re::nn::EncoderOptions options = options_of(kQwen3ConfigJson);
     CHECK(options.norm_eps == 1e-6);

@@ -24,6 +24,14 @@ TEST_SUITE("model/registry") {
     CHECK_THROWS_AS((void)find_family("config.json", "Bert"), re::ConfigError);
     CHECK_THROWS_AS((void)find_family("config.json", ""), re::ConfigError);
   }
+  TEST_CASE("find_family_of: finds the family that an architecture is written as") {
+    for (const re::model::Family& family : families()) {
+      CHECK(re::model::find_family_of("save", family.architecture).model_type == family.model_type);
+    }
+    const std::string message = "save: architecture is token>mlp, expected " + families()[0].architecture + " or " +
+                                families()[1].architecture + ", those of published families";
+    CHECK_THROWS_WITH_AS((void)re::model::find_family_of("save", "token>mlp"), message.c_str(), re::ConfigError);
+  }
   TEST_CASE("families: have different types and complete tables") {
     std::set<std::string> types;
     for (const re::model::Family& family : families()) {
@@ -32,6 +40,8 @@ TEST_SUITE("model/registry") {
       CHECK(bool(family.read_options != nullptr));
       CHECK(bool(family.tensor_name != nullptr));
       CHECK(bool(family.ignores != nullptr));
+      CHECK(bool(family.write_config != nullptr));
+      CHECK(bool(family.zero_tensors != nullptr));
       CHECK_FALSE(family.architecture.empty());
     }
     CHECK(types.size() == families().size());

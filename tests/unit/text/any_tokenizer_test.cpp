@@ -75,4 +75,14 @@ TEST_SUITE("text/any_tokenizer") {
                          re::ConfigError);
     CHECK(ids.empty());
   }
+  TEST_CASE("get_if: gives the tokenizer of the type that is there, and no other") {
+    const AnyTokenizer bytes = ByteTokenizer({.add_begin = true});
+    REQUIRE(bytes.get_if<ByteTokenizer>() != nullptr);
+    CHECK(bytes.get_if<ByteTokenizer>()->options().add_begin);
+    CHECK(bytes.get_if<WordPiece>() == nullptr);
+    const AnyTokenizer words = word_piece();
+    REQUIRE(words.get_if<WordPiece>() != nullptr);
+    CHECK(words.get_if<WordPiece>()->vocab_size() == 7);
+    CHECK(words.get_if<ByteTokenizer>() == nullptr);
+  }
 }

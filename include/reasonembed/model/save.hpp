@@ -1,0 +1,204 @@
+#pragma once
+/// @file Text encoders into a directory that Hugging Face, sentence-transformers and this library open.
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/io/atomic_directory.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/io/safetensors_writer.hpp>
+#include <reasonembed/io/utf8.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/family.hpp>
+#include <reasonembed/model/registry.hpp>
+#include <reasonembed/model/text_encoder.hpp>
+#include <reasonembed/model/tokenizer_writer.hpp>
+#include <reasonembed/model/weights.hpp>
+#include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/nn/parameters.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace reasonembed::inline REASONEMBED_ABI::model {
+
+/// How an encoder is saved.
+struct SaveOptions {
+  bool overwrite = true;  ///< replace a model that was saved there before; false refuses it
+};
+
+namespace detail {
+
+/// What a saved directory may hold.
+inline constexpr std::array<std::string_view, 11> kSavedNames = {"1_Pooling",
+                                                                 "2_Normalize",
+                                                                 "config.json",
+                                                                 "config_sentence_transformers.json",
+                                                                 "model.safetensors",
+                                                                 "modules.json",
+                                                                 "sentence_bert_config.json",
+                                                                 "special_tokens_map.json",
+                                                                 "tokenizer.json",
+                                                                 "tokenizer_config.json",
+                                                                 "vocab.txt"};
+
+/// @throws ConfigError if saving to `directory` would take away something that no save has put there
+inline void require_replaceable(const std::filesystem::path& directory, const SaveOptions& options) {
+  if (!std::filesystem::is_directory(directory)) {
+    return;
+  }
+  std::string foreign;
+  bool empty = true;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    empty = false;
+    if (std::find(kSavedNames.begin(), kSavedNames.end(), name) == kSavedNames.end() &&
+        (foreign.empty() || name < foreign)) {  // the order of a directory is the file system's
+      foreign = name;
+    }
+  }
+  if (!foreign.empty()) {
+    throw ConfigError::invalid("model::save_encoder: " + directory.string(),
+                               "content",
+                               io::in_quotes(foreign) + ", which saving would delete",
+                               "no directory yet, an empty one, or a saved model and nothing else");
+  }
+  if (!empty && !options.overwrite) {
+    throw ConfigError::invalid("model::save_encoder: " + directory.string(),
+                               "directory",
+                               "a saved model",
+                               "none, or SaveOptions{.overwrite = true}");
+  }
+}
+
+/// Tensors under the names of a family, and the zeros among them.
+template <class S>
+struct CheckpointTensors {
+  std::vector<io::NamedTensor> tensors;
+  std::vector<Matrix<S>> zeros;
+};
+
+/// @throws ConfigError if weights were dropped, NonFiniteError naming tensor and element
+template <nn::NeuralKernels B, class Encoder, class S = typename B::Scalar>
+[[nodiscard]] CheckpointTensors<S> checkpoint_tensors(
+    const Encoder& encoder,
+    const typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,
+    const Family& family) {
+  encoder.visit_weights(weights, [](const auto& weight) {
+    if (weight.view().size() != weight.rows() * weight.cols()) {
+      throw ConfigError::invalid("model::save_encoder",
+                                 "an unpacked weight",
+                                 "dropped after loading",
+                                 "an encoder loaded or made with Residency::kTrain");
+    }
+  });
+  CheckpointTensors<S> checkpoint;
+  encoder.visit(weights, [&](const nn::ParameterSlice<const S>& slice) {
+    const std::string name = family.tensor_name(slice.name);
+    require_finite<S>("model::save_encoder", name, slice.values);
+    checkpoint.tensors.push_back(slice.one_dimensional() ? io::NamedTensor::of(name, slice.values.row(0))
+                                                         : io::NamedTensor::of(name, slice.values));
+  });
+  for (const ZeroTensor& zero : family.zero_tensors(encoder.config())) {
+    checkpoint.zeros.emplace_back(zero.rows, zero.cols);
+    const Matrix<S>& values = checkpoint.zeros.back();
+    checkpoint.tensors.push_back(io::NamedTensor::of(zero.name, values.view()));
+  }
+  return checkpoint;
+}
+
+/// modules.json and the modules' own directories.
+inline void write_modules(const std::filesystem::path& directory, std::string_view pooling, Index dim, bool normalize) {
+  io::Json modules = io::Json::array();
+  const auto add = [&](const std::string& path, const std::string& type) {
+    modules.push_back({{"idx", modules.size()},
+                       {"name", std::to_string(modules.size())},
+                       {"path", path},
+                       {"type", "sentence_transformers.models." + type}});
+  };
+  add("", "Transformer");
+  add("1_Pooling", "Pooling");
+  std::filesystem::create_directory(directory / "1_Pooling");
+  io::write_json(directory / "1_Pooling" / "config.json",
+                 {{"word_embedding_dimension", dim},
+                  {"pooling_mode_cls_token", pooling == "cls"},
+                  {"pooling_mode_mean_tokens", pooling == "mean"},
+                  {"pooling_mode_lasttoken", pooling == "lasttoken"},
+                  {"include_prompt", true}});
+  if (normalize) {
+    add("2_Normalize", "Normalize");
+    std::filesystem::create_directory(directory / "2_Normalize");
+  }
+  io::write_json(directory / "modules.json", modules);
+}
+
+/// sentence_bert_config.json and config_sentence_transformers.json. sentence-transformers has one limit for all texts:
+/// the longer of the two; where they differ, both are kept for this library.
+inline void write_roles(const std::filesystem::path& directory, const Role& query, const Role& document) {
+  io::write_json(directory / "sentence_bert_config.json",
+                 {{"max_seq_length", std::max(query.max_tokens, document.max_tokens)}, {"do_lower_case", false}});
+  io::Json settings = {{"model_type", "SentenceTransformer"},
+                       {"prompts", {{"query", query.prompt}, {"document", document.prompt}}},
+                       {"default_prompt_name", nullptr},
+                       {"similarity_fn_name", "cosine"}};
+  if (query.max_tokens != document.max_tokens) {
+    settings["reasonembed"] = {{"max_seq_length", {{"query", query.max_tokens}, {"document", document.max_tokens}}}};
+  }
+  io::write_json(directory / "config_sentence_transformers.json", settings);
+}
+
+/// @throws ConfigError for a pooling that sentence-transformers has no word for
+inline void require_known_pooling(std::string_view pooling) {
+  if (pooling != "mean" && pooling != "cls" && pooling != "lasttoken") {
+    throw ConfigError::invalid("model::save_encoder", "pooling", pooling, "mean, cls or lasttoken");
+  }
+}
+
+}  // namespace detail
+
+/// Writes a text encoder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors, the
+/// tokenizer's files, modules.json, 1_Pooling, 2_Normalize where vectors are normalised, sentence_bert_config.json, and
+/// config_sentence_transformers.json with the prompts of both roles.
+///
+/// `TextEncoder::load` gives back the same vectors to the bit. sentence-transformers (5 or later; older versions strip
+/// white space from texts) gives the same up to rounding, for `encode_query` and `encode_document`.
+///
+/// All or nothing: a reader sees the old model or the new one (see io::write_directory_atomically).
+///
+/// @param directory  made, or replaced if it holds a saved model and nothing else
+/// @param encoder    with Residency::kTrain
+/// @throws           ConfigError if the weights were dropped, no published family has this architecture or these sizes,
+///                   or the directory holds other files; NonFiniteError naming a weight that is no number; IoError if
+///                   the disk is full or may not be written. The directory is then as it was.
+/// @note  not safe while another thread changes the weights; one pass over them, no copy; two saves of one encoder
+///        write the same bytes
+template <class Encoder, nn::NeuralKernels B>
+void save_encoder(const std::filesystem::path& directory,
+                  const TextEncoder<Encoder, B>& encoder,
+                  const SaveOptions& options = {}) {
+  using S = typename B::Scalar;
+  const Family family = find_family_of("model::save_encoder", Encoder::architecture());
+  const nn::EncoderOptions& numbers = encoder.encoder().options();
+  detail::require_known_pooling(Encoder::Pooling::name);
+  io::Json config = family.write_config(encoder.encoder().config(), numbers);
+  config["torch_dtype"] = std::same_as<S, double> ? "float64" : "float32";
+  const auto checkpoint = detail::checkpoint_tensors<B>(encoder.encoder(), encoder.weights(), family);
+  detail::require_replaceable(directory, options);
+  const Index longest = std::max(encoder.query_role().max_tokens, encoder.document_role().max_tokens);
+  io::write_directory_atomically(directory, [&](const std::filesystem::path& place) {
+    io::write_json(place / "config.json", config);
+    io::write_safetensors(place / "model.safetensors", checkpoint.tensors, {{"format", "pt"}});
+    write_tokenizer(place, encoder.tokenizer(), longest);
+    detail::write_modules(place, Encoder::Pooling::name, encoder.dim(), numbers.normalize);
+    detail::write_roles(place, encoder.query_role(), encoder.document_role());
+  });
+}
+
+}  // namespace reasonembed::model

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Compares the vectors of saved models with those sentence-transformers computes from the same directories.
+
+usage: open_saved_model.py DIRECTORY              compare what lies there
+       open_saved_model.py --program PROGRAM      let PROGRAM (the golden tests) save its models, then compare
+
+Below DIRECTORY, each NAME holds model/ (as save_encoder writes it), texts.json and expected.safetensors (query and
+document, (N, D) f32). Texts are encoded in padded batches, one model after the other; the largest difference of an
+element is printed and must be at most 1e-5 (for vectors without unit length: of the largest element).
+
+Runs under the interpreter that REASONEMBED_REFERENCE_PYTHON names, if any. Without sentence-transformers it says that
+it skips, and exits with 77. Written with sentence-transformers 6.2, transformers 5.23.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+LIMIT = 1e-5
+
+
+def compare(directory):
+    """Returns the largest difference of all vectors in one directory."""
+    import numpy
+    from safetensors.numpy import load_file
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
+    texts = json.loads((directory / "texts.json").read_text(encoding="utf-8"))
+    expected = load_file(directory / "expected.safetensors")
+    largest = 0.0
+    for role, encode in [("query", model.encode_query), ("document", model.encode_document)]:
+        got = encode(texts, batch_size=16, show_progress_bar=False, convert_to_numpy=True)
+        if got.shape != expected[role].shape:
+            raise SystemExit(f"{directory}: {role} vectors are {got.shape}, expected {expected[role].shape}")
+        scale = max(1.0, float(numpy.abs(expected[role]).max()))
+        largest = max(largest, float(numpy.abs(got - expected[role]).max()) / scale)
+    print(f"{directory.name}: {len(texts)} texts as query and document, largest difference {largest:.2g}", flush=True)
+    return largest
+
+
+def compare_all(root):
+    directories = sorted(path.parent for path in root.glob("*/expected.safetensors"))
+    if not directories:
+        raise SystemExit(f"{root}: saved models are missing, expected NAME/expected.safetensors")
+    if not max([compare(directory) for directory in directories]) <= LIMIT:
+        raise SystemExit(f"the largest difference exceeds {LIMIT}")
+
+
+def main():
+    python = os.environ.get("REASONEMBED_REFERENCE_PYTHON")
+    if python and not os.environ.get("REASONEMBED_INSIDE_REFERENCE_PYTHON"):
+        os.environ["REASONEMBED_INSIDE_REFERENCE_PYTHON"] = "1"
+        os.execv(python, [python] + sys.argv)
+    if importlib.util.find_spec("sentence_transformers") is None:
+        print("SKIPPED: no sentence-transformers (set REASONEMBED_REFERENCE_PYTHON to an interpreter that has it)")
+        sys.exit(77)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory", nargs="?", type=pathlib.Path)
+    parser.add_argument("--program")
+    arguments = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    if not arguments.program:
+        compare_all(arguments.directory)
+        return
+    with tempfile.TemporaryDirectory() as root:
+        subprocess.run([arguments.program, "--source-file=*saved_model_test.cpp"], check=True,
+                       env=dict(os.environ, REASONEMBED_SAVED_MODELS=root), stdout=subprocess.DEVNULL)
+        compare_all(pathlib.Path(root))
+
+
+if __name__ == "__main__":
+    main()
