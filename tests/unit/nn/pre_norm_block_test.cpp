@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <support/block_check.hpp>
 #include <support/layer_check.hpp>
 #include <support/layer_run.hpp>
 #include <support/reference_layers.hpp>
@@ -31,36 +32,13 @@ using re::nn::Rope;
 using re::nn::SwiGlu;
 using test::Cpu32;
 using test::Cpu64;
+using test::block::batch_of;
+using test::block::kDropping;
+using test::block::kOptions;
+using test::block::sizes;
+using test::block::Untrainable;
 using Qwen3 = PreNormBlock<RmsNorm, CausalAttention<QkNorm, Rope>, SwiGlu>;
 using Other = PreNormBlock<LayerNorm, BidirectionalAttention<>, GeluMlp>;
-
-namespace {
-
-const EncoderOptions kOptions{.norm_eps = 0.5};  // third derivatives grow as norm_eps shrinks
-const EncoderOptions kDropping{.norm_eps = 0.5, .dropout = 0.3};
-
-EncoderConfig sizes(int kv_heads, bool bias) {
-  EncoderConfig config = test::tiny_config();
-  config.kv_heads = kv_heads;
-  config.qkv_bias = bias;
-  config.linear_bias = bias;
-  return config;
-}
-
-test::LayerCase batch_of(std::vector<int> lengths, bool training = false) {
-  return {
-      .offsets = test::offsets_of(lengths), .inputs = 6, .outputs = 6, .dropout = {.training = training, .seed = 5}};
-}
-
-/// A feed-forward layer that only serves.
-class Untrainable : public GeluMlp {
- public:
-  using GeluMlp::GeluMlp;
-  template <class... Arguments>
-  void vjp(Arguments&&...) const = delete;
-};
-
-}  // namespace
 
 TEST_SUITE("nn/pre_norm_block") {
   TEST_CASE_TEMPLATE("forward: equals the equation", B, Cpu32, Cpu64) {
@@ -76,44 +54,17 @@ TEST_SUITE("nn/pre_norm_block") {
                         300.0);
     }
   }
-  TEST_CASE("vjp: is the gradient of forward, for grouped heads, with and without bias") {
-    struct Case {
-      int kv_heads;
-      bool bias;
-      std::vector<int> lengths;
-    };
-    for (const Case& one : {Case{2, true, {2, 1}}, {1, false, {1}}, {4, false, {3}}}) {
-      CAPTURE(one.kv_heads);
-      CAPTURE(one.bias);
-      const auto report = test::check_layer(Qwen3(sizes(one.kv_heads, one.bias), kOptions), batch_of(one.lengths));
-      CHECK_MESSAGE(report.passed, report.message());
-    }
-  }
-  TEST_CASE("vjp: is the gradient of forward for other components, too") {
+  TEST_CASE("vjp: is the gradient of forward, whatever the components, with dropout too") {
+    test::block::check_gradients<Qwen3>();
     const auto report = test::check_layer(Other(sizes(2, true), kOptions), batch_of({2, 1}));
     CHECK_MESSAGE(report.passed, report.message());
   }
-  TEST_CASE("vjp: is the gradient of forward while dropout is active") {
-    const auto report = test::check_layer(Qwen3(sizes(2, true), kDropping), batch_of({3, 1}, true));
-    CHECK_MESSAGE(report.passed, report.message());
-  }
   TEST_CASE("contract: same bits saved or not, alone or in a batch, and gradients that add up") {
-    test::check_layer_contract_everywhere(Qwen3(sizes(2, true), kOptions), batch_of({4, 1, 9}));
-    test::check_layer_contract_everywhere(Qwen3(sizes(1, false), kOptions), batch_of({1}));
+    test::block::check_contract<Qwen3>();
     test::check_layer_contract_everywhere(Other(sizes(2, true), kOptions), batch_of({4, 1, 9}));
   }
-  TEST_CASE("contract: holds while dropout is active, whose masks don't depend on saving or on the batch") {
-    test::check_layer_contract_everywhere(Qwen3(sizes(2, true), kDropping), batch_of({4, 1, 9}, true));
-  }
   TEST_CASE("forward: dropout changes a training pass alone") {
-    const Qwen3 block(sizes(2, true), kDropping);
-    const Qwen3 undropped(sizes(2, true), kOptions);
-    test::LayerRun<Qwen3, Cpu32> serving(block, batch_of({3}));
-    test::LayerRun<Qwen3, Cpu32> without(undropped, batch_of({3}));
-    test::LayerRun<Qwen3, Cpu32> training(block, batch_of({3}, true));
-    const auto want = without.serve();
-    CHECK(test::same_bits_of(serving.serve(), want));
-    CHECK_FALSE(test::same_bits_of(training.serve(), want));
+    test::block::check_dropout_trains_only<Qwen3>();
   }
   TEST_CASE("visit: names the parameters of all four layers, in the order of the equation") {
     CHECK(test::visited_slices(Qwen3(sizes(2, false), kOptions)) ==
