@@ -30,7 +30,9 @@ inline void* counted_allocation(std::size_t size, std::size_t alignment) {
 }
 
 // g++ that sees through an inlined operator warns that free() and operator new do not match.
-[[gnu::noinline]] inline void release_counted(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] inline void release_counted(void* memory) noexcept {
+  std::free(memory);
+}
 
 }  // namespace test
 

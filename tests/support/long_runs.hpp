@@ -5,7 +5,8 @@
 
 namespace test {
 
-/// @return  `thorough` if the environment variable REASONEMBED_LONG_TESTS is 1 (cmake/test.sh full sets it), else `quick`
+/// @return  `thorough` if the environment variable REASONEMBED_LONG_TESTS is 1 (cmake/test.sh full sets it), else
+/// `quick`
 inline int repetitions(int quick, int thorough) {
   const char* value = std::getenv("REASONEMBED_LONG_TESTS");
   return value != nullptr && std::string_view(value) == "1" ? thorough : quick;

@@ -9,9 +9,22 @@ namespace test {
 
 /// @return  `count` texts of 1 to `most_words` words, one word in eight not ASCII
 inline std::vector<std::string> text_samples(int count, int most_words, std::uint64_t seed = 1) {
-  static const char* const kWords[] = {"salt",  "water", "draws",         "why",  "gravity", "r\xC3\xA9sum\xC3\xA9",
-                                       "cells", "and",   "(2 + 2 = 4)",   "the",  "market",  "\xE5\x8C\x97\xE4\xBA\xAC",
-                                       "light", "bends", "thermodynamic", "prove"};
+  static const char* const kWords[] = {"salt",
+                                       "water",
+                                       "draws",
+                                       "why",
+                                       "gravity",
+                                       "r\xC3\xA9sum\xC3\xA9",
+                                       "cells",
+                                       "and",
+                                       "(2 + 2 = 4)",
+                                       "the",
+                                       "market",
+                                       "\xE5\x8C\x97\xE4\xBA\xAC",
+                                       "light",
+                                       "bends",
+                                       "thermodynamic",
+                                       "prove"};
   reasonembed::RandomStream random(seed);
   std::vector<std::string> texts;
   for (int i = 0; i < count; ++i) {

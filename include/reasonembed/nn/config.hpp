@@ -51,10 +51,8 @@ inline void require_options(const EncoderOptions& options) {
     }
   };
   require(options.norm_eps >= 0.0 && std::isfinite(options.norm_eps), "norm_eps", options.norm_eps, "a number >= 0");
-  require(options.rope_theta > 0.0 && std::isfinite(options.rope_theta),
-          "rope_theta",
-          options.rope_theta,
-          "a number > 0");
+  require(
+      options.rope_theta > 0.0 && std::isfinite(options.rope_theta), "rope_theta", options.rope_theta, "a number > 0");
   require(options.dropout >= 0.0 && options.dropout < 1.0, "dropout", options.dropout, "0 <= dropout < 1");
 }
 
