@@ -2,12 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <support/file_size_limit.hpp>
 #include <support/scratch.hpp>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include <csignal>
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -21,27 +20,6 @@ namespace fs = std::filesystem;
 static_assert(!std::is_copy_constructible_v<re::io::AtomicFile> && !std::is_move_constructible_v<re::io::AtomicFile>);
 
 namespace {
-
-/// Makes files longer than `bytes` impossible for as long as it lives: the nearest thing to a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &old_) == 0);
-    rlimit limit = old_;
-    limit.rlim_cur = bytes;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    (void)::setrlimit(RLIMIT_FSIZE, &old_);
-    (void)std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*handler_)(int);
-  rlimit old_{};
-};
 
 std::string pattern(std::size_t size) {
   std::string text(size, '\0');
@@ -138,7 +116,7 @@ TEST_SUITE("io/text_file") {
     const test::Scratch scratch;
     const std::string path = scratch.write("a", "old").string();
     {
-      const FileSizeLimit limit(100000);
+      const test::FileSizeLimit limit(100000);
       CHECK_THROWS_WITH_AS(re::io::write_file_atomically(path, pattern(100001)),
                            (path + ": write is refused by the system (File too large), expected room for all bytes; "
                                    "the path still holds what it held before")
