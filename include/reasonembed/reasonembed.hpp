@@ -74,6 +74,7 @@
 #include <reasonembed/io/trec_line.hpp>
 #include <reasonembed/io/tsv.hpp>
 #include <reasonembed/io/utf8.hpp>
+#include <reasonembed/loss/batch_loss.hpp>
 #include <reasonembed/loss/contrastive.hpp>
 #include <reasonembed/loss/reasoning_intensity.hpp>
 #include <reasonembed/loss/weighting.hpp>
@@ -158,4 +159,17 @@
 #include <reasonembed/text/unicode.hpp>
 #include <reasonembed/text/vocabulary.hpp>
 #include <reasonembed/text/word_piece.hpp>
+#include <reasonembed/train/charts.hpp>
+#include <reasonembed/train/checkpoint.hpp>
+#include <reasonembed/train/contrastive_gradient.hpp>
+#include <reasonembed/train/events.hpp>
 #include <reasonembed/train/gradient_cache.hpp>
+#include <reasonembed/train/history.hpp>
+#include <reasonembed/train/jsonl_log.hpp>
+#include <reasonembed/train/mine_hard_negatives.hpp>
+#include <reasonembed/train/option_names.hpp>
+#include <reasonembed/train/options.hpp>
+#include <reasonembed/train/progress_bar.hpp>
+#include <reasonembed/train/recipe.hpp>
+#include <reasonembed/train/trainable.hpp>
+#include <reasonembed/train/trainer.hpp>

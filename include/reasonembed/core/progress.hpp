@@ -84,6 +84,12 @@ class Progress {
     }
   }
 
+  /// Shows `text` behind the rate from the next drawing on, such as the loss of the last step. ASCII, one line.
+  void note(std::string text) {
+    const std::scoped_lock lock(mutex_);
+    note_ = std::move(text);
+  }
+
   /// Prints the final state and ends the line; later calls do nothing.
   void finish() {
     const std::scoped_lock lock(mutex_);
@@ -151,6 +157,7 @@ class Progress {
     if (per_second > 0.0) {
       text += "  " + rate(per_second);
     }
+    text += note_.empty() ? "" : "  " + note_;
     if (last) {
       text += "  in " + duration(elapsed);
     } else if (total_ > 0 && per_second > 0.0) {
@@ -187,6 +194,7 @@ class Progress {
   std::atomic<Index> done_{0};
   std::atomic<double> due_{0.0};
   std::mutex mutex_;
+  std::string note_;
   std::size_t drawn_ = 0;
   bool finished_ = false;
 };

@@ -52,6 +52,19 @@ struct SameTaskSamplerOptions {
   SmallDatasets small_datasets = SmallDatasets::kLeaveOut;
 
   friend bool operator==(const SameTaskSamplerOptions&, const SameTaskSamplerOptions&) = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("seed", seed);
+    f("group_size", group_size);
+    f("batch_size", batch_size);
+    f("devices", devices);
+    f("sizes", sizes);
+    f("prompts", prompts);
+    f("without_negatives", without_negatives);
+    f("small_datasets", small_datasets);
+  }
 };
 
 /// Batches of one dataset each, reshuffled in every epoch [ReasonEmbed 2025, released code].

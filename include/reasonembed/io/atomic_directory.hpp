@@ -6,16 +6,20 @@
 #include <reasonembed/io/file_handle.hpp>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::io {
 
@@ -130,6 +134,33 @@ inline std::string replace_all(std::string text, const std::string& from, const 
 }
 
 }  // namespace detail
+
+/// Removes what killed processes left beside `directory`: temporary directories of write_directory_atomically whose
+/// process does not run on this machine any more. For the one program that writes `directory`, when it starts.
+///
+/// @return  how many were removed
+inline int remove_abandoned_directories(const std::filesystem::path& directory) {
+  std::error_code error;
+  const std::filesystem::path place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory), error);
+  const std::string prefix = place.filename().string() + ".tmp.";
+  std::vector<std::filesystem::path> abandoned;
+  std::filesystem::directory_iterator entry(place.parent_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix)) {
+      continue;
+    }
+    const long process = std::strtol(name.c_str() + prefix.size(), nullptr, 10);
+    if (process > 0 && ::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH) {
+      abandoned.push_back(entry->path());
+    }
+  }
+  int removed = 0;
+  for (const std::filesystem::path& path : abandoned) {
+    removed += std::filesystem::remove_all(path, error) > 0 && !error ? 1 : 0;
+  }
+  return removed;
+}
 
 /// Replaces a directory in one step: readers see all of the old content or all of the new, never a part.
 ///

@@ -29,6 +29,13 @@ struct ContrastiveOptions {
   double temperature = 0.02;           ///< tau, > 0
   typename W::Options weighting = {};  ///< of the weighting
   bool operator==(const ContrastiveOptions&) const = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("temperature", temperature);
+    f("weighting", weighting);
+  }
 };
 
 /// The queries of a batch rewritten with their reasoning, where there is such a text.
@@ -109,6 +116,8 @@ class Contrastive {
     }
   }
 
+  /// @return  what logs and checkpoints call it
+  [[nodiscard]] static std::string name() { return std::string("contrastive<") + W::name + ">"; }
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const W& weighting() const { return weighting_; }
   /// @return  whether evaluate looks at reasoning queries at this step; if not they need not be encoded

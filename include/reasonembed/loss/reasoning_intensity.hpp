@@ -25,6 +25,16 @@ struct ReasoningIntensityOptions {
   Mapping mapping = Mapping::kClamp;                 ///< what becomes of large intensities
   Normalization normalization = Normalization::kL1;  ///< what the weights of a batch sum to
   bool operator==(const ReasoningIntensityOptions&) const = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("ceiling", ceiling);
+    f("eps", eps);
+    f("warmup_steps", warmup_steps);
+    f("mapping", mapping);
+    f("normalization", normalization);
+  }
 };
 
 /// Redapter: a query counts by how much its loss falls once it is rewritten with its reasoning.

@@ -67,6 +67,9 @@ inline void normalize_l1(std::span<double> weights) {
 
 struct UniformOptions {
   bool operator==(const UniformOptions&) const = default;
+
+  template <class F>
+  void visit(F&& /*f*/) const {}
 };
 
 /// Every query counts the same, 1 / B: the loss is InfoNCE [van den Oord et al. 2018, eq. 4].

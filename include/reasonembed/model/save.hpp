@@ -11,7 +11,6 @@
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/registry.hpp>
-#include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/model/tokenizer_writer.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/kernels.hpp>
@@ -96,7 +95,7 @@ template <nn::NeuralKernels B, class Encoder, class S = typename B::Scalar>
       throw ConfigError::invalid("model::save_encoder",
                                  "an unpacked weight",
                                  "dropped after loading",
-                                 "an encoder loaded or made with Residency::kTrain");
+                                 "an encoder loaded or made with Residency::kTrain, or make_trainable() called");
     }
   });
   CheckpointTensors<S> checkpoint;
@@ -172,17 +171,18 @@ inline void require_known_pooling(std::string_view pooling) {
 ///
 /// All or nothing: a reader sees the old model or the new one (see io::write_directory_atomically).
 ///
+/// @tparam Model     TextEncoder
 /// @param directory  made, or replaced if it holds a saved model and nothing else
-/// @param encoder    with Residency::kTrain
+/// @param encoder    with Residency::kTrain, or made trainable
 /// @throws           ConfigError if the weights were dropped, no published family has this architecture or these sizes,
 ///                   or the directory holds other files; NonFiniteError naming a weight that is no number; IoError if
 ///                   the disk is full or may not be written. The directory is then as it was.
 /// @note  not safe while another thread changes the weights; one pass over them, no copy; two saves of one encoder
 ///        write the same bytes
-template <class Encoder, nn::NeuralKernels B>
-void save_encoder(const std::filesystem::path& directory,
-                  const TextEncoder<Encoder, B>& encoder,
-                  const SaveOptions& options = {}) {
+template <class Model>
+void save_encoder(const std::filesystem::path& directory, const Model& encoder, const SaveOptions& options = {}) {
+  using Encoder = typename Model::Description;
+  using B = typename Model::Backend;
   using S = typename B::Scalar;
   const Family family = find_family_of("model::save_encoder", Encoder::architecture());
   const nn::EncoderOptions& numbers = encoder.encoder().options();

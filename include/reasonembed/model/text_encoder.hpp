@@ -8,12 +8,14 @@
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/save.hpp>
 #include <reasonembed/model/tokenizer_files.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/text/any_tokenizer.hpp>
+#include <reasonembed/text/tokenizer.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -55,6 +57,8 @@ concept TextRange = requires(const Texts& texts, std::size_t i) {
 template <class Encoder, nn::NeuralKernels B>
 class TextEncoder {
  public:
+  using Description = Encoder;
+  using Backend = B;
   using Scalar = typename B::Scalar;
   using Options = TextEncoderOptions;
   using Weights = typename Encoder::template Parameters<nn::WeightLeaf<B>>;
@@ -111,6 +115,29 @@ class TextEncoder {
                        options);
   }
 
+  /// Writes the model in the layout of Hugging Face and sentence-transformers; see save_encoder.
+  void save(const std::filesystem::path& directory, const SaveOptions& options = {}) const {
+    save_encoder(directory, *this, options);
+  }
+
+  /// Keeps from now on what training and saving need, whatever the residency was: the values of a projection are
+  /// unpacked to the bit.
+  void make_trainable() {
+    encoder_.visit_weights(weights_, [](auto& weight) { weight.restore_values(); });
+  }
+  /// Makes the model trainable, calls `change(Weights&)`, and packs every projection again.
+  ///
+  /// @note  not while another thread encodes; one pass over the projections, shared by the pool's threads
+  template <class Change>
+  void update_weights(Change&& change) {
+    make_trainable();
+    change(weights_);
+    std::vector<typename nn::Kernels<B>::Weight*> projections;
+    encoder_.visit_weights(weights_, [&](auto& weight) { projections.push_back(&weight); });
+    pool_->for_each(static_cast<Index>(projections.size()),
+                    [&](Index i, int) { projections[static_cast<std::size_t>(i)]->pack(); });
+  }
+
   [[nodiscard]] const Encoder& encoder() const { return encoder_; }
   [[nodiscard]] const Weights& weights() const { return weights_; }
   [[nodiscard]] const text::AnyTokenizer& tokenizer() const { return tokenizer_; }
@@ -119,6 +146,22 @@ class TextEncoder {
   [[nodiscard]] const ThreadPool& pool() const { return *pool_; }
   /// @return  D, the width of a vector
   [[nodiscard]] Index dim() const { return encoder_.dim(); }
+
+  /// Appends the ids of one text to `block.ids` as encode() sees them: after the role's prompt, cut at its limit.
+  ///
+  /// @return  tokens, and how many of the text's end had no place
+  /// @throws  DataError if the text is not UTF-8, or has no token
+  text::Encoding tokenize(const Role& role, std::string_view text, TokenBlock& block) const {
+    if (!role.prompt.empty()) {
+      block.prompted.assign(role.prompt).append(text);
+      text = block.prompted;
+    }
+    const text::Encoding encoding = tokenizer_.encode(text, role.max_tokens, block.scratch, block.ids);
+    if (encoding.tokens == 0) {
+      throw DataError::invalid("model::TextEncoder::tokenize", "text", "empty", "a token");
+    }
+    return encoding;
+  }
 
   /// @param texts     N texts, UTF-8
   /// @param progress  advanced by the number of texts finished
@@ -152,7 +195,7 @@ class TextEncoder {
     const EncodeWorkspaces::Lease workspace = workspaces_->lease();
     for (Index first = 0; first < count; first += kWindow) {
       const Index window = std::min(kWindow, count - first);
-      tokenize(role, texts, first, window, *workspace);
+      tokenize_window(role, texts, first, window, *workspace);
       workspace->cut_chunks(window, options_.chunk_tokens);
       pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
         const Index done = encode_chunk(*workspace, chunk, worker, out.row_block(first, window));
@@ -186,7 +229,8 @@ class TextEncoder {
   }
 
   template <TextRange Texts>
-  void tokenize(const Role& role, const Texts& texts, Index first, Index count, EncodeWorkspace& workspace) const {
+  void tokenize_window(
+      const Role& role, const Texts& texts, Index first, Index count, EncodeWorkspace& workspace) const {
     workspace.begin_window(count);
     pool_->for_each_block(count, EncodeWorkspace::kTokenBlocks, [&](Index begin, Index end, Index number) {
       TokenBlock& block = workspace.block(number);
@@ -199,17 +243,10 @@ class TextEncoder {
   }
 
   void tokenize_one(const Role& role, std::string_view text, Index number, TokenBlock& block) const {
-    if (!role.prompt.empty()) {
-      block.prompted.assign(role.prompt).append(text);
-      text = block.prompted;
-    }
     try {
-      (void)tokenizer_.encode(text, role.max_tokens, block.scratch, block.ids);
+      (void)tokenize(role, text, block);
     } catch (const DataError& error) {
       throw DataError("model::TextEncoder::encode: text " + std::to_string(number) + ": " + error.what());
-    }
-    if (block.ids.empty()) {
-      throw DataError::invalid("model::TextEncoder::encode", "text " + std::to_string(number), "empty", "a token");
     }
   }
 

@@ -23,7 +23,8 @@ namespace reasonembed::inline REASONEMBED_ABI::nn {
 
 /// An (N, K) projection on the CPU: its values, and the same packed for products.
 ///
-/// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory.
+/// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory;
+/// `restore_values` brings them back to the bit.
 template <class S>
 class CpuWeight {
  public:
@@ -36,8 +37,22 @@ class CpuWeight {
   [[nodiscard]] MatrixView<S> view() { return values_.view(); }
   [[nodiscard]] MatrixView<const S> view() const { return values_.view(); }
   [[nodiscard]] simd::PackedView<S> packed() const { return packed_.view(); }
-  void pack() { packed_ = simd::PackedMatrix<S>(values_.view()); }
+  /// Packs the values; allocates the first time alone.
+  void pack() {
+    if (packed_.n() == rows_ && packed_.k() == cols_) {
+      packed_.assign(values_.view());
+    } else {
+      packed_ = simd::PackedMatrix<S>(values_.view());
+    }
+  }
   void drop_values() { values_ = Matrix<S>(); }
+  /// Undoes `drop_values`. @pre packed
+  void restore_values() {
+    if (view().empty()) {
+      values_ = Matrix<S>(rows_, cols_);
+      packed_.unpack(values_.view());
+    }
+  }
 
  private:
   Matrix<S> values_;

@@ -25,6 +25,17 @@ struct AdamWOptions {
   double weight_decay = 0.0;            ///< share of lr by which a parameter shrinks in a step, >= 0
   bool decay_gains_and_biases = false;  ///< false as in transformers' Trainer; true as in a plain torch.optim.AdamW
   bool operator==(const AdamWOptions&) const = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("lr", lr);
+    f("beta1", beta1);
+    f("beta2", beta2);
+    f("eps", eps);
+    f("weight_decay", weight_decay);
+    f("decay_gains_and_biases", decay_gains_and_biases);
+  }
 };
 
 /// The moments of all parameters, one after another in the order of the slices, each row-major.

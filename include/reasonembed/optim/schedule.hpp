@@ -35,6 +35,13 @@ struct WarmupOptions {
   double warmup_ratio = 0.1;                                ///< share of all steps, rounded up, in [0, 1]; unless:
   std::optional<std::int64_t> warmup_steps = std::nullopt;  ///< >= 0, replaces the ratio
   bool operator==(const WarmupOptions&) const = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("warmup_ratio", warmup_ratio);
+    f("warmup_steps", warmup_steps);
+  }
 };
 
 struct WarmupCosineOptions {
@@ -42,10 +49,21 @@ struct WarmupCosineOptions {
   std::optional<std::int64_t> warmup_steps = std::nullopt;  ///< as in WarmupOptions
   double cycles = 0.5;                                      ///< waves after the warm-up, > 0; a half falls from 1 to 0
   bool operator==(const WarmupCosineOptions&) const = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("warmup_ratio", warmup_ratio);
+    f("warmup_steps", warmup_steps);
+    f("cycles", cycles);
+  }
 };
 
 struct ConstantOptions {
   bool operator==(const ConstantOptions&) const = default;
+
+  template <class F>
+  void visit(F&& /*f*/) const {}
 };
 
 namespace detail {

@@ -122,6 +122,22 @@ class PackedMatrix {
     detail::pack_weight(weight, level_, buffer_.data());
   }
 
+  /// Writes the weight as it was before packing, to the bit.
+  ///
+  /// @param weight  (n(), k()), overwritten
+  /// @throws ShapeError if the shape differs
+  void unpack(MatrixView<T> weight) const {
+    require_extent("simd::PackedMatrix::unpack", "weight.rows()", weight.rows(), n_);
+    require_extent("simd::PackedMatrix::unpack", "weight.cols()", weight.cols(), k_);
+    const Index cols = detail::gemm_kernel<T>(level_).cols;
+    for (Index n = 0; n < n_; ++n) {
+      const T* column = buffer_.data() + (n / cols) * cols * k_ + n % cols;
+      for (Index k = 0; k < k_; ++k) {
+        weight(n, k) = column[k * cols];
+      }
+    }
+  }
+
   [[nodiscard]] PackedView<T> view() const { return {buffer_.data(), n_, k_, level_}; }
   [[nodiscard]] Index n() const { return n_; }
   [[nodiscard]] Index k() const { return k_; }

@@ -27,6 +27,15 @@ struct GradientCacheOptions {
   Index chunk_tokens = 1024;  ///< tokens whose activations are held at once by a thread
   Index shards = 2;  ///< partial gradients, each summed in order and then added in order; any number of threads
                      ///< gives the same bits, more than `shards` threads gain nothing in the backward pass
+
+  friend bool operator==(const GradientCacheOptions&, const GradientCacheOptions&) = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("chunk_tokens", chunk_tokens);
+    f("shards", shards);
+  }
 };
 
 /// Embeds a batch of any size with the memory of one chunk a thread [Gao et al. 2021].

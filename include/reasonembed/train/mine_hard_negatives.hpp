@@ -1,0 +1,85 @@
+#pragma once
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/progress.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/data/hard_negatives.hpp>
+#include <reasonembed/data/training_dataset.hpp>
+#include <reasonembed/data/training_rows.hpp>
+#include <reasonembed/retrieval/flat_index.hpp>
+#include <reasonembed/retrieval/search.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace reasonembed::inline REASONEMBED_ABI::train {
+
+/// A model that embeds texts in their roles. Valid expressions, for `const M m`, `std::vector<std::string_view> q`,
+/// `std::span<const std::string> d`, `Progress* p`: `m.encode_query(q, p)` and `m.encode_document(d, p)`, both
+/// Matrix<float> with a row a text; `m.pool()`, const ThreadPool&.
+template <class M>
+concept Miner = requires(const M& m,
+                         const std::vector<std::string_view>& queries,
+                         std::span<const std::string> documents,
+                         Progress* progress) {
+  { m.encode_query(queries, progress) } -> std::same_as<Matrix<float>>;
+  { m.encode_document(documents, progress) } -> std::same_as<Matrix<float>>;
+  { m.pool() } -> std::same_as<const ThreadPool&>;
+};
+
+/// Gives training rows hard negatives that an encoder itself finds: the documents it ranks highest for their queries,
+/// those that are relevant left out (see data::with_hard_negatives).
+///
+/// Queries are encoded with the prompts of their rows, as training encodes them.
+///
+/// @param encoder   models Miner, e.g. the model before it is trained
+/// @param rows      of one or several datasets
+/// @param pool      (N) documents to search, N >= 1
+/// @param progress  advanced by each text encoded: N documents, then the rows' queries
+/// @return          the same datasets with negatives; a note for each says what was found and passed over
+/// @throws          as with_hard_negatives and the encoder
+/// @note            2 R N D operations for R rows, and N D numbers of memory; deterministic
+template <Miner Model>
+[[nodiscard]] data::TrainingRows mine_hard_negatives(const Model& encoder,
+                                                     const data::TrainingRows& rows,
+                                                     std::span<const std::string> pool,
+                                                     const data::HardNegativeOptions& options = {},
+                                                     Progress* progress = nullptr) {
+  data::detail::check_hard_negatives(options);
+  const retrieval::FlatIndex index(encoder.encode_document(pool, progress));
+  data::TrainingRows mined{.datasets = {}, .notes = rows.notes, .left_out = rows.left_out};
+  for (const data::TrainingDataset& dataset : rows.datasets) {
+    std::vector<std::string_view> queries;
+    std::size_t most_relevant = 0;
+    for (Index row = 0; row < dataset.size(); ++row) {
+      queries.push_back(dataset[row].instructed_query);
+      most_relevant = std::max(most_relevant, dataset[row].pos.size() + dataset[row].neg.size());
+    }
+    constexpr Index kCopies = 16;  // room for copies of documents under other ids, and the query itself
+    const Index wanted = options.count + options.skip + static_cast<Index>(most_relevant) + kCopies;
+    const retrieval::Rankings hits =
+        index.search(encoder.encode_query(queries, progress), {.top_k = wanted, .pool = &encoder.pool()});
+    std::vector<std::vector<Index>> candidates(hits.size());
+    for (std::size_t row = 0; row < hits.size(); ++row) {
+      for (const retrieval::Hit& hit : hits[row]) {
+        candidates[row].push_back(hit.document);
+      }
+    }
+    data::HardNegatives found = data::with_hard_negatives(dataset, pool, candidates, options);
+    mined.notes.push_back(dataset.name() + ": " + std::to_string(found.taken) + " hard negatives mined for " +
+                          std::to_string(dataset.size()) + " row(s), " + std::to_string(found.relevant) +
+                          " relevant candidates left out" +
+                          (found.short_rows == 0 ? ""
+                                                 : ", " + std::to_string(found.short_rows) +
+                                                       " row(s) found fewer than " + std::to_string(options.count)));
+    mined.datasets.push_back(std::move(found.rows));
+  }
+  return mined;
+}
+
+}  // namespace reasonembed::train

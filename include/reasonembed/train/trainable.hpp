@@ -1,0 +1,47 @@
+#pragma once
+/// @file What a trainer asks of a model.
+#include <reasonembed/config.hpp>
+#include <reasonembed/core/thread_pool.hpp>
+#include <reasonembed/core/view.hpp>
+#include <reasonembed/model/encode_workspace.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/text/tokenizer.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+namespace reasonembed::inline REASONEMBED_ABI::train {
+
+/// A model of texts whose weights can be changed. model::TextEncoder is one for every encoder and CPU backend.
+///
+/// Valid expressions, for `M m`, `const M k`, `const model::Role& role`, `std::string_view text`,
+/// `model::TokenBlock& block`:
+///
+/// | expression                       | result             | meaning                                                    |
+/// |----------------------------------|--------------------|------------------------------------------------------------|
+/// | `typename M::Description`        |                    | the nn::Encoder it binds to weights                        |
+/// | `typename M::Backend`            |                    | where weights and activations lie                          |
+/// | `k.encoder()`, `k.weights()`     | const &            | the two, for passes with and without gradient              |
+/// | `k.query_role()`, `k.document_role()` | const model::Role& | prompt and length limit of either side                |
+/// | `k.tokenize(role, text, block)`  | text::Encoding     | appends the ids that `encode` computes the vector from     |
+/// | `k.pool()`                       | const ThreadPool&  | the threads to work with                                   |
+/// | `m.make_trainable()`             | void               | from now on weights can be read and changed                |
+/// | `m.update_weights(change)`       | void               | calls `change(weights)`, then whatever encoding needs      |
+template <class M>
+concept Trainable =
+    std::move_constructible<M> && nn::NeuralKernels<typename M::Backend> &&
+    requires(M& m, const M& k, const model::Role& role, std::string_view text, model::TokenBlock& block) {
+      { k.encoder() } -> std::same_as<const typename M::Description&>;
+      { k.weights() } -> std::same_as<const typename M::Weights&>;
+      { k.query_role() } -> std::same_as<const model::Role&>;
+      { k.document_role() } -> std::same_as<const model::Role&>;
+      { k.tokenize(role, text, block) } -> std::same_as<text::Encoding>;
+      { k.pool() } -> std::same_as<const ThreadPool&>;
+      m.make_trainable();
+      m.update_weights([](typename M::Weights&) {});
+    };
+
+}  // namespace reasonembed::train
