@@ -27,12 +27,12 @@ concept BatchLossFor = requires(const L l,
 /// Valid expressions, for `const L l`, T in {float, double}, `MatrixView<const T> q` (B, D), `d` (B G, D),
 /// `const ReasoningQueries<T>& r`, `std::int64_t step` >= 0, `MatrixView<T> dq` (B, D), `dd` (B G, D), `Arena& arena`:
 ///
-/// | expression                               | result            | meaning                                            |
-/// |------------------------------------------|-------------------|----------------------------------------------------|
-/// | `typename L::Options`                    |                   | run-time aggregate with defaults; `L` is made from it |
-/// | `L::name()`                              | std::string       | what logs and checkpoints call it                  |
-/// | `l.needs_reasoning(step)`                | bool              | whether reasoning queries are encoded for this step |
-/// | `l.evaluate(q, d, r, step, dq, dd, arena)` | ContrastiveResult | dq and dd are overwritten; spans of the result lie in `arena` |
+/// | expression                                 | result            | meaning |
+/// |--------------------------------------------|-------------------|---------|
+/// | `typename L::Options`                      |                   | run-time aggregate with defaults; makes an `L` |
+/// | `L::name()`                                | std::string       | what logs and checkpoints call it |
+/// | `l.needs_reasoning(step)`                  | bool              | whether reasoning queries are encoded |
+/// | `l.evaluate(q, d, r, step, dq, dd, arena)` | ContrastiveResult | overwrites dq, dd; its spans lie in `arena` |
 ///
 /// Semantics: a function of its arguments alone, to the bit; NonFiniteError for embeddings that are no numbers.
 template <class L>

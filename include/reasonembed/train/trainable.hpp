@@ -20,16 +20,16 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 /// Valid expressions, for `M m`, `const M k`, `const model::Role& role`, `std::string_view text`,
 /// `model::TokenBlock& block`:
 ///
-/// | expression                       | result             | meaning                                                    |
-/// |----------------------------------|--------------------|------------------------------------------------------------|
-/// | `typename M::Description`        |                    | the nn::Encoder it binds to weights                        |
-/// | `typename M::Backend`            |                    | where weights and activations lie                          |
-/// | `k.encoder()`, `k.weights()`     | const &            | the two, for passes with and without gradient              |
-/// | `k.query_role()`, `k.document_role()` | const model::Role& | prompt and length limit of either side                |
-/// | `k.tokenize(role, text, block)`  | text::Encoding     | appends the ids that `encode` computes the vector from     |
-/// | `k.pool()`                       | const ThreadPool&  | the threads to work with                                   |
-/// | `m.make_trainable()`             | void               | from now on weights can be read and changed                |
-/// | `m.update_weights(change)`       | void               | calls `change(weights)`, then whatever encoding needs      |
+/// | expression                            | result             | meaning |
+/// |---------------------------------------|--------------------|---------|
+/// | `typename M::Description`             |                    | the nn::Encoder it binds to weights |
+/// | `typename M::Backend`                 |                    | where weights and activations lie |
+/// | `k.encoder()`, `k.weights()`          | const &            | the two, for passes with and without gradient |
+/// | `k.query_role()`, `k.document_role()` | const model::Role& | prompt and length limit of either side |
+/// | `k.tokenize(role, text, block)`       | text::Encoding     | appends the ids that `encode` makes the vector of |
+/// | `k.pool()`                            | const ThreadPool&  | the threads to work with |
+/// | `m.make_trainable()`                  | void               | from now on weights can be read and changed |
+/// | `m.update_weights(change)`            | void               | calls `change(weights)`, and makes encoding use them |
 template <class M>
 concept Trainable =
     std::move_constructible<M> && nn::NeuralKernels<typename M::Backend> &&
