@@ -57,6 +57,7 @@
 #include <reasonembed/eval/metrics.hpp>
 #include <reasonembed/eval/retrieve.hpp>
 #include <reasonembed/eval/score.hpp>
+#include <reasonembed/eval/score_encoder.hpp>
 #include <reasonembed/eval/svg_chart.hpp>
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/closest_names.hpp>
@@ -79,6 +80,7 @@
 #include <reasonembed/loss/reasoning_intensity.hpp>
 #include <reasonembed/loss/weighting.hpp>
 #include <reasonembed/model/bert.hpp>
+#include <reasonembed/model/byte_decoder.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
@@ -124,6 +126,7 @@
 #include <reasonembed/retrieval/flat_index.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/search.hpp>
+#include <reasonembed/retrieval/text_embedder.hpp>
 #include <reasonembed/retrieval/top_k.hpp>
 #include <reasonembed/retrieval/trec_run.hpp>
 #include <reasonembed/simd/activation.hpp>
@@ -171,5 +174,6 @@
 #include <reasonembed/train/options.hpp>
 #include <reasonembed/train/progress_bar.hpp>
 #include <reasonembed/train/recipe.hpp>
+#include <reasonembed/train/seed_study.hpp>
 #include <reasonembed/train/trainable.hpp>
 #include <reasonembed/train/trainer.hpp>

@@ -105,7 +105,7 @@ class ContrastiveGradient {
     const nn::DropoutState dropout = masks(step, 0);
     const MatrixView<Scalar> embeddings = matrix(queries + documents);    // (B + B G, D)
     const MatrixView<Scalar> d_embeddings = matrix(queries + documents);  // (B + B G, D)
-    cache_.embed(texts_, dropout, embeddings);
+    cache_.forward(texts_, dropout, embeddings);
     const loss::ReasoningQueries<Scalar> reasoning = embed_reasoning(batch, step, found);
     found.loss = loss_.evaluate(MatrixView<const Scalar>(embeddings.row_block(0, queries)),
                                 MatrixView<const Scalar>(embeddings.row_block(queries, documents)),

@@ -12,8 +12,10 @@
 #include <reasonembed/text/tokenizer.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,16 +23,19 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
-/// How a contrastive batch is cut to be embedded and differentiated. Both numbers are part of a run's arithmetic: a run
-/// that is resumed keeps them.
+/// How a contrastive batch is cut to be embedded and differentiated. The first two numbers are part of a run's
+/// arithmetic: a run that is resumed keeps them.
 struct GradientCacheOptions {
   Index chunk_tokens = 1024;  ///< tokens whose activations are held at once by a thread
   Index shards = 2;  ///< partial gradients, each summed in order and then added in order; any number of threads
                      ///< gives the same bits, more than `shards` threads gain nothing in the backward pass
 
+  std::size_t keep_bytes = std::size_t{1} << 30;  ///< activations kept between the passes at most; what has no room is
+                                                  ///< computed a second time. Never changes a bit
+
   friend bool operator==(const GradientCacheOptions&, const GradientCacheOptions&) = default;
 
-  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  /// Calls `f(name, value)` for every option that is part of the arithmetic.
   template <class F>
   void visit(F&& f) const {
     f("chunk_tokens", chunk_tokens);
@@ -38,15 +43,17 @@ struct GradientCacheOptions {
   }
 };
 
-/// Embeds a batch of any size with the memory of one chunk a thread [Gao et al. 2021].
+/// Embeds a batch of any size with the memory of one chunk a thread, and as many kept chunks as there is room for
+/// [Gao et al. 2021].
 ///
-///   pass 1   E = encoder(texts), nothing kept
+///   pass 1   E = encoder(texts), keeping the activations of the first chunks that fit into keep_bytes
 ///   loss     dE = dL/dE, somebody else's
-///   pass 2   each chunk again, keeping its activations, and its part of dL/dtheta = (dE/dtheta)^T dE
+///   pass 2   each chunk's part of dL/dtheta = (dE/dtheta)^T dE; those that were not kept are computed again
 ///
 /// The second forward draws the same dropout masks as the first, since a mask is a function of seed and text.
 ///
-/// @note  no allocation after the first step of the largest shape; bit-identical for every number of threads
+/// @note  no allocation after the first step of the largest shape; bit-identical for every number of threads and any
+///        keep_bytes
 template <class Encoder, nn::NeuralKernels B>
 class GradientCache {
  public:
@@ -77,22 +84,41 @@ class GradientCache {
 
   /// Pass 1.
   ///
-  /// @param texts       N texts; text i draws the dropout masks of sequence i
-  /// @param dropout     the same for both passes of a step
+  /// @param texts       N texts, unchanged until backward; text i draws the dropout masks of sequence i
   /// @param embeddings  (N, D), overwritten
-  void embed(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
-    cut(texts);
-    require_extent("train::GradientCache::embed", "embeddings.rows()", embeddings.rows(), text_count(texts));
-    pool_->for_each(static_cast<Index>(chunks_.size()), [&](Index chunk, int worker) {
-      Arena& arena = arenas_[static_cast<std::size_t>(worker)];
-      const ArenaScope scope(arena);
-      nn::Context<B> context = context_of(texts, chunks_[static_cast<std::size_t>(chunk)], dropout, arena);
-      nn::Nothing nothing;
-      encoder_->forward(context, *weights_, rows_of(embeddings, chunks_[static_cast<std::size_t>(chunk)]), nothing);
+  void forward(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
+    require_rows("forward", "embeddings.rows()", embeddings.rows(), texts);
+    batch_.cut(texts, options_.chunk_tokens);
+    if (kept_.size() < batch_.chunks.size()) {
+      kept_.resize(batch_.chunks.size());
+    }
+    const std::size_t keep = count_kept();
+    pool_->for_each(static_cast<Index>(batch_.chunks.size()), [&](Index number, int worker) {
+      const Chunk& chunk = batch_.chunks[static_cast<std::size_t>(number)];
+      Kept& kept = kept_[static_cast<std::size_t>(number)];
+      kept.pass.reset();
+      kept.arena.rewind({});
+      if (static_cast<std::size_t>(number) >= keep) {
+        embed_chunk(batch_, chunk, texts, dropout, embeddings, worker);
+        return;
+      }
+      kept.pass.emplace(Pass{context_of(batch_, chunk, texts, dropout, kept.arena), {}});
+      encoder_->forward(kept.pass->context, *weights_, rows_of(embeddings, chunk), kept.pass->saved);
     });
   }
 
-  /// Pass 2.
+  /// Embeds without a way back; what forward() has kept stays.
+  ///
+  /// @param embeddings  (N, D), overwritten
+  void embed(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
+    require_rows("embed", "embeddings.rows()", embeddings.rows(), texts);
+    aside_.cut(texts, options_.chunk_tokens);
+    pool_->for_each(static_cast<Index>(aside_.chunks.size()), [&](Index number, int worker) {
+      embed_chunk(aside_, aside_.chunks[static_cast<std::size_t>(number)], texts, dropout, embeddings, worker);
+    });
+  }
+
+  /// Pass 2, after forward() of the same texts and masks.
   ///
   /// @param d_embeddings  (N, D)
   /// @param gradient      (P) in the order of Encoder::allocate, overwritten
@@ -100,8 +126,8 @@ class GradientCache {
                 const nn::DropoutState& dropout,
                 MatrixView<const S> d_embeddings,
                 std::span<S> gradient) {
-    cut(texts);
-    require_extent("train::GradientCache::backward", "d_embeddings.rows()", d_embeddings.rows(), text_count(texts));
+    require_rows("backward", "d_embeddings.rows()", d_embeddings.rows(), texts);
+    require_extent("train::GradientCache::backward", "number of texts", text_count(texts), batch_.texts);
     require_extent(
         "train::GradientCache::backward", "gradient.size()", static_cast<Index>(gradient.size()), parameters_);
     pool_->for_each(options_.shards, [&](Index shard, int worker) {
@@ -123,7 +149,41 @@ class GradientCache {
   struct Chunk {
     Index first = 0;
     Index count = 0;
-    std::size_t offsets = 0;  ///< where its own offsets begin in offsets_
+    Index tokens = 0;
+    std::size_t offsets = 0;  ///< where its own offsets begin in Cut::offsets
+  };
+  /// Texts in their order, in chunks of at most a number of tokens; a longer text alone.
+  struct Cut {
+    std::vector<Chunk> chunks;
+    std::vector<std::int32_t> offsets;  // of all chunks, each beginning at 0
+    Index texts = 0;
+
+    void cut(const text::TokenizedTexts& whole, Index chunk_tokens) {
+      chunks.clear();
+      offsets.clear();
+      texts = text_count(whole);
+      for (Index text = 0; text < texts; ++text) {
+        const auto i = static_cast<std::size_t>(text);
+        const std::int32_t length = whole.offsets[i + 1] - whole.offsets[i];
+        if (chunks.empty() || offsets.back() + length > chunk_tokens) {
+          chunks.push_back({text, 0, 0, offsets.size()});
+          offsets.push_back(0);
+        }
+        ++chunks.back().count;
+        offsets.push_back(offsets.back() + length);
+        chunks.back().tokens = offsets.back();
+      }
+    }
+  };
+  /// A forward pass that can be gone back.
+  struct Pass {
+    nn::Context<B> context;
+    typename Encoder::template Saved<B> saved;
+  };
+  /// The memory of one kept chunk, and its pass if it was kept this time.
+  struct Kept {
+    Arena arena;
+    std::optional<Pass> pass;
   };
 
   static void require_positive(const char* what, Index value) {
@@ -132,32 +192,20 @@ class GradientCache {
     }
   }
   static Index text_count(const text::TokenizedTexts& texts) { return static_cast<Index>(texts.offsets.size()) - 1; }
-
-  /// Cuts the texts in their order into chunks of at most chunk_tokens, a longer text alone.
-  void cut(const text::TokenizedTexts& texts) {
-    chunks_.clear();
-    offsets_.clear();
-    for (Index text = 0; text < text_count(texts); ++text) {
-      const auto i = static_cast<std::size_t>(text);
-      const std::int32_t length = texts.offsets[i + 1] - texts.offsets[i];
-      if (chunks_.empty() || offsets_.back() + length > options_.chunk_tokens) {
-        chunks_.push_back({text, 0, offsets_.size()});
-        offsets_.push_back(0);
-      }
-      ++chunks_.back().count;
-      offsets_.push_back(offsets_.back() + length);
-    }
+  static void require_rows(const char* function, const char* what, Index rows, const text::TokenizedTexts& texts) {
+    require_extent(std::string("train::GradientCache::") + function, what, rows, text_count(texts));
   }
 
-  nn::Context<B> context_of(const text::TokenizedTexts& texts,
-                            const Chunk& chunk,
-                            const nn::DropoutState& dropout,
-                            Arena& arena) const {
+  static nn::Context<B> context_of(const Cut& cut,
+                                   const Chunk& chunk,
+                                   const text::TokenizedTexts& texts,
+                                   const nn::DropoutState& dropout,
+                                   Arena& arena) {
     const auto begin = static_cast<std::size_t>(texts.offsets[static_cast<std::size_t>(chunk.first)]);
     const std::span<const std::int32_t> offsets =
-        std::span(offsets_).subspan(chunk.offsets, static_cast<std::size_t>(chunk.count) + 1);
+        std::span(cut.offsets).subspan(chunk.offsets, static_cast<std::size_t>(chunk.count) + 1);
     return {.arena = arena,
-            .batch = {.tokens = std::span(texts.ids).subspan(begin, static_cast<std::size_t>(offsets.back())),
+            .batch = {.tokens = std::span(texts.ids).subspan(begin, static_cast<std::size_t>(chunk.tokens)),
                       .offsets = offsets,
                       .first_sequence = static_cast<std::uint64_t>(chunk.first)},
             .rotary = {},
@@ -166,6 +214,19 @@ class GradientCache {
   template <class T>
   static MatrixView<T> rows_of(MatrixView<T> matrix, const Chunk& chunk) {
     return matrix.row_block(chunk.first, chunk.count);
+  }
+
+  void embed_chunk(const Cut& cut,
+                   const Chunk& chunk,
+                   const text::TokenizedTexts& texts,
+                   const nn::DropoutState& dropout,
+                   MatrixView<S> embeddings,
+                   int worker) {
+    Arena& arena = arenas_[static_cast<std::size_t>(worker)];
+    const ArenaScope scope(arena);
+    nn::Context<B> context = context_of(cut, chunk, texts, dropout, arena);
+    nn::Nothing nothing;
+    encoder_->forward(context, *weights_, rows_of(embeddings, chunk), nothing);
   }
 
   /// Chunks shard, shard + shards, shard + 2 shards, ... in order.
@@ -178,14 +239,42 @@ class GradientCache {
     std::fill(flat.begin(), flat.end(), S{0});
     nn::GradientAllocator<S> allocator(flat);
     auto gradients = encoder_->allocate(allocator);
-    for (auto chunk = static_cast<std::size_t>(shard); chunk < chunks_.size();
-         chunk += static_cast<std::size_t>(options_.shards)) {
+    for (auto number = static_cast<std::size_t>(shard); number < batch_.chunks.size();
+         number += static_cast<std::size_t>(options_.shards)) {
+      const Chunk& chunk = batch_.chunks[number];
+      const MatrixView<const S> d_chunk = rows_of(d_embeddings, chunk);
+      if (Kept& kept = kept_[number]; kept.pass) {
+        encoder_->vjp(kept.pass->context, *weights_, kept.pass->saved, d_chunk, gradients);
+        continue;
+      }
       const ArenaScope scope(arena);
-      nn::Context<B> context = context_of(texts, chunks_[chunk], dropout, arena);
-      const MatrixView<S> embeddings = arena.template matrix<S>(chunks_[chunk].count, encoder_->dim());  // (n, D)
-      typename Encoder::template Saved<B> saved{};
-      encoder_->forward(context, *weights_, embeddings, saved);
-      encoder_->vjp(context, *weights_, saved, rows_of(d_embeddings, chunks_[chunk]), gradients);
+      Pass pass{context_of(batch_, chunk, texts, dropout, arena), {}};
+      const std::size_t before = arena.used();
+      const MatrixView<S> embeddings = arena.template matrix<S>(chunk.count, encoder_->dim());  // (n, D)
+      encoder_->forward(pass.context, *weights_, embeddings, pass.saved);
+      learn_bytes(arena.used() - before, chunk.tokens);
+      encoder_->vjp(pass.context, *weights_, pass.saved, d_chunk, gradients);
+    }
+  }
+
+  /// @return  how many chunks, from the first on, have room for their activations; none before their size is known
+  [[nodiscard]] std::size_t count_kept() const {
+    const std::size_t each = bytes_per_token_.load(std::memory_order_relaxed);
+    std::size_t count = 0;
+    for (std::size_t taken = 0; each > 0 && count < batch_.chunks.size(); ++count) {
+      taken += each * static_cast<std::size_t>(batch_.chunks[count].tokens);
+      if (taken > options_.keep_bytes) {
+        break;
+      }
+    }
+    return count;
+  }
+
+  /// Remembers the most bytes that the activations of a token have taken so far.
+  void learn_bytes(std::size_t bytes, Index tokens) {
+    const std::size_t each = bytes / static_cast<std::size_t>(tokens) + 1;
+    std::size_t known = bytes_per_token_.load(std::memory_order_relaxed);
+    while (known < each && !bytes_per_token_.compare_exchange_weak(known, each, std::memory_order_relaxed)) {
     }
   }
 
@@ -195,9 +284,11 @@ class GradientCache {
   Options options_;
   Index parameters_ = 0;
   std::vector<Arena> arenas_;
-  std::vector<AlignedBuffer<S>> shards_;  // (shards) of (P)
-  std::vector<Chunk> chunks_;
-  std::vector<std::int32_t> offsets_;  // of all chunks, each beginning at 0
+  std::vector<AlignedBuffer<S>> shards_;         // (shards) of (P)
+  Cut batch_;                                    // of forward and backward
+  Cut aside_;                                    // of embed
+  std::vector<Kept> kept_;                       // by chunk
+  std::atomic<std::size_t> bytes_per_token_{0};  // of kept activations; 0 before the first backward
 };
 
 }  // namespace reasonembed::train

@@ -8,6 +8,7 @@
 #include <reasonembed/data/training_rows.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
 #include <reasonembed/retrieval/search.hpp>
+#include <reasonembed/retrieval/text_embedder.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -19,32 +20,19 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
-/// A model that embeds texts in their roles. Valid expressions, for `const M m`, `std::vector<std::string_view> q`,
-/// `std::span<const std::string> d`, `Progress* p`: `m.encode_query(q, p)` and `m.encode_document(d, p)`, both
-/// Matrix<float> with a row a text; `m.pool()`, const ThreadPool&.
-template <class M>
-concept Miner = requires(const M& m,
-                         const std::vector<std::string_view>& queries,
-                         std::span<const std::string> documents,
-                         Progress* progress) {
-  { m.encode_query(queries, progress) } -> std::same_as<Matrix<float>>;
-  { m.encode_document(documents, progress) } -> std::same_as<Matrix<float>>;
-  { m.pool() } -> std::same_as<const ThreadPool&>;
-};
-
 /// Gives training rows hard negatives that an encoder itself finds: the documents it ranks highest for their queries,
 /// those that are relevant left out (see data::with_hard_negatives).
 ///
 /// Queries are encoded with the prompts of their rows, as training encodes them.
 ///
-/// @param encoder   models Miner, e.g. the model before it is trained
+/// @param encoder   models retrieval::TextEmbedder, e.g. the model before it is trained
 /// @param rows      of one or several datasets
 /// @param pool      (N) documents to search, N >= 1
 /// @param progress  advanced by each text encoded: N documents, then the rows' queries
 /// @return          the same datasets with negatives; a note for each says what was found and passed over
 /// @throws          as with_hard_negatives and the encoder
 /// @note            2 R N D operations for R rows, and N D numbers of memory; deterministic
-template <Miner Model>
+template <retrieval::TextEmbedder Model>
 [[nodiscard]] data::TrainingRows mine_hard_negatives(const Model& encoder,
                                                      const data::TrainingRows& rows,
                                                      std::span<const std::string> pool,
@@ -63,7 +51,8 @@ template <Miner Model>
     constexpr Index kCopies = 16;  // room for copies of documents under other ids, and the query itself
     const Index wanted = options.count + options.skip + static_cast<Index>(most_relevant) + kCopies;
     const retrieval::Rankings hits =
-        index.search(encoder.encode_query(queries, progress), {.top_k = wanted, .pool = &encoder.pool()});
+        index.search(encoder.encode_query(std::span<const std::string_view>(queries), progress),
+                     {.top_k = wanted, .pool = &encoder.pool()});
     std::vector<std::vector<Index>> candidates(hits.size());
     for (std::size_t row = 0; row < hits.size(); ++row) {
       for (const retrieval::Hit& hit : hits[row]) {

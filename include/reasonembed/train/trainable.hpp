@@ -29,7 +29,7 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 /// | `k.tokenize(role, text, block)`       | text::Encoding     | appends the ids that `encode` makes the vector of |
 /// | `k.pool()`                            | const ThreadPool&  | the threads to work with |
 /// | `m.make_trainable()`                  | void               | from now on weights can be read and changed |
-/// | `m.update_weights(change)`            | void               | calls `change(weights)`, and makes encoding use them |
+/// | `m.update_weights(change)`            | void               | calls `change(weights)`, and makes encoding use it |
 template <class M>
 concept Trainable =
     std::move_constructible<M> && nn::NeuralKernels<typename M::Backend> &&

@@ -50,7 +50,7 @@ struct Problem {
     re::train::GradientCache<Encoder, B> cache(encoder, weights, pool, options);
     std::vector<S> flat(static_cast<std::size_t>(cache.parameter_count()));
     embeddings = Matrix<S>(7, encoder.dim());
-    cache.embed(texts, state, embeddings.view());
+    cache.forward(texts, state, embeddings.view());
     cache.backward(texts, state, cotangent.view(), flat);
     return flat;
   }
@@ -188,7 +188,7 @@ TEST_SUITE("train/gradient_cache") {
     std::vector<float> second(first.size(), 1e30F);
     Matrix<float> embeddings(7, problem.encoder.dim());
     const auto step = [&](std::span<float> gradient) {
-      cache.embed(problem.texts, {}, embeddings.view());
+      cache.forward(problem.texts, {}, embeddings.view());
       cache.backward(problem.texts, {}, problem.cotangent.view(), gradient);
     };
     step(first);
