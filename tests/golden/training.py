@@ -3,7 +3,7 @@
 
 usage: training.py OUT_DIR       (needs torch, transformers, safetensors; written with torch 2.15, transformers 5.24)
 
-OUT_DIR/training/batches.jsonl: BATCHES, one a line: "queries" (B), "reasoning" (B, null where there is none),
+OUT_DIR/training/batches.jsonl: a batch a line: "queries" (B), "reasoning" (B, null where there is none),
 "documents" (B G, the positive of query i at i G). The first is for gradients, the other ten are the steps.
 OUT_DIR/training/<family>/, family in bert, qwen3:
   config.json, model.safetensors: the weights before training, f32. A token is a byte, END closes each text
@@ -19,8 +19,8 @@ files may change only when a loss, an optimiser or an architecture is defined an
 
 Every text runs alone, so no padding and no mask has a part in it. f32 is transformers' own code. In f64 three parts of
 its Qwen3 would go through f32 and hide everything below 1e-7: RMSNorm, the softmax of attention, sine and cosine of the
-rotary angles. `float64_qwen3` replaces them by the same formulas in f64. The angles themselves stay rounded to f32,
-which is how the encoders are defined.
+rotary angles. `float64_qwen3` replaces them by the same formulas in f64. Frequencies and angles stay rounded to f32, as
+the library defines them; transformers computes the frequencies in f32, so some of them differ in the last bit.
 """
 import contextlib
 import json
