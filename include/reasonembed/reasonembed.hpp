@@ -164,6 +164,7 @@
 #include <reasonembed/text/word_piece.hpp>
 #include <reasonembed/train/charts.hpp>
 #include <reasonembed/train/checkpoint.hpp>
+#include <reasonembed/train/comparison.hpp>
 #include <reasonembed/train/contrastive_gradient.hpp>
 #include <reasonembed/train/events.hpp>
 #include <reasonembed/train/gradient_cache.hpp>

@@ -47,7 +47,7 @@ struct Context {
 struct Nothing {};
 
 template <class Saved>
-inline constexpr bool kSaves = !std::is_same_v<std::remove_cv_t<Saved>, Nothing>;
+inline constexpr bool kSaves = !std::is_same_v<std::remove_cvref_t<Saved>, Nothing>;
 
 /// Frees scratch at the end of a forward, except when a backward will need it.
 template <class Saved>
