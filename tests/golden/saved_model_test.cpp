@@ -1,5 +1,6 @@
 // Encoders of every shape that can be saved, saved, and loaded again. Where REASONEMBED_SAVED_MODELS names a directory,
 // each is kept there with texts and our vectors, and open_saved_model.py compares sentence-transformers with them.
+#include <reasonembed/model/byte_decoder.hpp>
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/save.hpp>
@@ -9,6 +10,7 @@
 #include <support/minilm.hpp>
 #include <support/scratch.hpp>
 #include <support/text_samples.hpp>
+#include <support/training.hpp>
 
 #include <cstdlib>
 #include <cstring>
@@ -143,6 +145,23 @@ TEST_SUITE("golden/saved_model") {
   TEST_CASE("save_encoder: a BERT over bytes, which has no token types, comes back to the bit") {
     check_saved(re::model::random_byte_encoder(3, {.threads = 1, .residency = re::model::Residency::kTrain}),
                 "bert_bytes");
+  }
+  TEST_CASE("save: a Qwen3 over bytes that was trained comes back to the bit") {
+    re::train::Trainer<re::model::Qwen3, test::InfoNce> trainer(re::model::random_byte_decoder(4, {.threads = 1}),
+                                                                {.optimizer = {.lr = 1e-3}, .max_steps = 3});
+    (void)trainer.fit(test::tiny_rows());
+    check_saved(trainer.model(), "trained_qwen3");
+  }
+  TEST_CASE("save: all-MiniLM-L6-v2 after two steps of Redapter comes back to the bit") {
+    if (const auto directory = test::find_minilm()) {
+      re::train::Trainer<re::model::MiniLm, test::Redapter> trainer(re::model::MiniLm::load(*directory, {.threads = 1}),
+                                                                    {.loss = {.weighting = {.warmup_steps = 0}},
+                                                                     .optimizer = {.lr = 1e-4},
+                                                                     .schedule = {.warmup_ratio = 0.0},
+                                                                     .max_steps = 2});
+      (void)trainer.fit(test::tiny_rows());
+      check_saved(trainer.model(), "trained_minilm");
+    }
   }
   TEST_CASE("save_encoder: all-MiniLM-L6-v2 comes back to the bit") {
     if (const auto directory = test::find_minilm()) {
