@@ -11,19 +11,39 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::optim {
 
+/// Parameters that learn at another rate, or shrink by another share, than the rest.
+struct ParameterGroup {
+  std::string name_part = {};                         ///< belongs to the group if the parameter's name contains it
+  double lr_scale = 1.0;                              ///< factor of the learning rate, >= 0; 0 freezes the group
+  std::optional<double> weight_decay = std::nullopt;  ///< >= 0, for every kind of parameter; unset: as the options say
+
+  friend bool operator==(const ParameterGroup&, const ParameterGroup&) = default;
+
+  /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
+  template <class F>
+  void visit(F&& f) const {
+    f("name_part", name_part);
+    f("lr_scale", lr_scale);
+    f("weight_decay", weight_decay);
+  }
+};
+
 struct AdamWOptions {
-  double lr = 1e-4;                     ///< what a schedule's factor multiplies; >= 0
-  double beta1 = 0.9;                   ///< decay of the first moment, in [0, 1)
-  double beta2 = 0.999;                 ///< decay of the second moment, in [0, 1)
-  double eps = 1e-8;                    ///< added to the root of the second moment, >= 0
-  double weight_decay = 0.0;            ///< share of lr by which a parameter shrinks in a step, >= 0
-  bool decay_gains_and_biases = false;  ///< false as in transformers' Trainer; true as in a plain torch.optim.AdamW
+  double lr = 1e-4;                         ///< what a schedule's factor multiplies; >= 0
+  double beta1 = 0.9;                       ///< decay of the first moment, in [0, 1)
+  double beta2 = 0.999;                     ///< decay of the second moment, in [0, 1)
+  double eps = 1e-8;                        ///< added to the root of the second moment, >= 0
+  double weight_decay = 0.0;                ///< share of lr by which a parameter shrinks in a step, >= 0
+  bool decay_gains_and_biases = false;      ///< false as in transformers' Trainer; true as in a plain torch.optim.AdamW
+  std::vector<ParameterGroup> groups = {};  ///< a parameter belongs to the first that its name fits, or to none
   bool operator==(const AdamWOptions&) const = default;
 
   /// Calls `f(name, value)` for every option, so that logs and checkpoints can name them.
@@ -35,6 +55,7 @@ struct AdamWOptions {
     f("eps", eps);
     f("weight_decay", weight_decay);
     f("decay_gains_and_biases", decay_gains_and_biases);
+    f("groups", groups);
   }
 };
 
@@ -64,6 +85,7 @@ struct AdamWState {
 ///   x <- x - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)         [Loshchilov & Hutter 2019, alg. 2]
 ///
 /// lambda is `weight_decay` for weights and tables; for gains and biases it is 0 unless an option says otherwise.
+/// Groups of parameters may have a lambda of their own, and a factor of lr.
 ///
 /// Models: Optimizer.
 class AdamW {
@@ -83,11 +105,28 @@ class AdamW {
             "weight_decay",
             options_.weight_decay,
             "a number >= 0");
+    for (const ParameterGroup& group : options_.groups) {
+      if (group.name_part.empty()) {
+        throw ConfigError::invalid("optim::AdamW", "name_part of a group", "empty", "a part of a parameter's name");
+      }
+      const double decay = group.weight_decay.value_or(0.0);
+      require(group.lr_scale >= 0.0 && std::isfinite(group.lr_scale), "lr_scale", group.lr_scale, "a number >= 0");
+      require(decay >= 0.0 && std::isfinite(decay), "weight_decay of a group", decay, "a number >= 0");
+    }
   }
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] double lr() const { return options_.lr; }
-  /// @return  lambda for parameters of this kind
+  /// @return  the group of a parameter; nullptr if it belongs to none
+  [[nodiscard]] const ParameterGroup* find_group(std::string_view name) const {
+    for (const ParameterGroup& group : options_.groups) {
+      if (name.find(group.name_part) != std::string_view::npos) {
+        return &group;
+      }
+    }
+    return nullptr;
+  }
+  /// @return  lambda for parameters of this kind that belong to no group
   [[nodiscard]] double weight_decay(nn::ParameterKind kind) const {
     const bool decays = kind == nn::ParameterKind::kWeight || kind == nn::ParameterKind::kTable;
     return decays || options_.decay_gains_and_biases ? options_.weight_decay : 0.0;
@@ -125,7 +164,11 @@ class AdamW {
     Index done = 0;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const MatrixView<T> values = parameters[i].values;
-      const Step<T> update = step_of<T>(state.steps, lr, weight_decay(parameters[i].kind));
+      const ParameterGroup* group = find_group(parameters[i].name);
+      const double decay = weight_decay(parameters[i].kind);
+      const Step<T> update = step_of<T>(state.steps,
+                                        group == nullptr ? lr : lr * group->lr_scale,
+                                        group == nullptr ? decay : group->weight_decay.value_or(decay));
       for (Index row = 0; row < values.rows(); ++row, done += values.cols()) {
         update_row(update,
                    values.row(row),

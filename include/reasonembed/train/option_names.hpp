@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
@@ -25,6 +26,10 @@ template <class T>
 concept NamesItsOptions = requires(const T& options) { options.visit(AnyOption{}); };
 
 template <class T>
+inline constexpr bool kIsVector = false;
+template <class T>
+inline constexpr bool kIsVector<std::vector<T>> = true;
+template <class T>
 inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
@@ -32,7 +37,7 @@ inline constexpr bool kIsOptional<std::optional<T>> = true;
 }  // namespace detail
 
 /// An option as JSON: numbers and truth values as they are, an enumerator as its number, an unset option as null, an
-/// infinite number as "inf", an aggregate with `visit(f)` as an object.
+/// infinite number as "inf", a vector as an array, an aggregate with `visit(f)` as an object.
 ///
 /// Options of a user's policy without `visit` become null: they can be neither logged nor compared.
 template <class T>
@@ -43,6 +48,12 @@ template <class T>
     return object;
   } else if constexpr (detail::kIsOptional<T>) {
     return value ? option_json(*value) : io::Json(nullptr);
+  } else if constexpr (detail::kIsVector<T>) {
+    io::Json array = io::Json::array();
+    for (const auto& element : value) {
+      array.push_back(option_json(element));
+    }
+    return array;
   } else if constexpr (std::is_enum_v<T>) {
     return option_json(static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::is_floating_point_v<T>) {
