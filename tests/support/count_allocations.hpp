@@ -1,22 +1,13 @@
 #pragma once
 /// @file Counts allocations by `operator new`. Include it in exactly one file of a test program: it replaces the global
 /// operators, which can't be inline.
-#include <atomic>
+#include <support/allocation_counter.hpp>
+
 #include <cstddef>
 #include <cstdlib>
 #include <new>
 
 namespace test {
-
-inline std::atomic<std::size_t> allocation_count{0};
-
-/// @return  how often f() allocated, on whatever thread
-template <class F>
-std::size_t count_allocations(F&& f) {
-  const std::size_t before = allocation_count.load();
-  f();
-  return allocation_count.load() - before;
-}
 
 inline void* counted_allocation(std::size_t size, std::size_t alignment) {
   ++allocation_count;

@@ -13,8 +13,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -125,6 +125,20 @@ inline std::filesystem::path directory_place(const std::filesystem::path& direct
   return place;
 }
 
+/// @return  the process of a TemporaryDirectory, by what follows `.tmp.` in its name; 0 for any other name, such as the
+///          one under which a crash in swap_in_three_steps leaves the old directory
+inline pid_t process_of(std::string_view ending) {
+  pid_t process = 0;
+  unsigned number = 0;
+  const char* const end = ending.data() + ending.size();
+  const auto [dot, error] = std::from_chars(ending.data(), end, process);
+  if (error != std::errc() || dot == end || *dot != '.') {
+    return 0;
+  }
+  const auto [last, other] = std::from_chars(dot + 1, end, number);
+  return other == std::errc() && last == end ? process : 0;
+}
+
 /// `text` with every `from` written as `to`.
 inline std::string replace_all(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
@@ -141,17 +155,20 @@ inline std::string replace_all(std::string text, const std::string& from, const 
 /// @return  how many were removed
 inline int remove_abandoned_directories(const std::filesystem::path& directory) {
   std::error_code error;
-  const std::filesystem::path place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory), error);
+  std::filesystem::path place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, error), error);
+  if (!place.has_filename()) {
+    place = place.parent_path();  // weakly_canonical keeps the slash behind what does not exist
+  }
   const std::string prefix = place.filename().string() + ".tmp.";
   std::vector<std::filesystem::path> abandoned;
   std::filesystem::directory_iterator entry(place.parent_path(), error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (!name.starts_with(prefix)) {
+    if (!name.starts_with(prefix) || entry->symlink_status(error).type() != std::filesystem::file_type::directory) {
       continue;
     }
-    const long process = std::strtol(name.c_str() + prefix.size(), nullptr, 10);
-    if (process > 0 && ::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH) {
+    const pid_t process = detail::process_of(std::string_view(name).substr(prefix.size()));
+    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) {
       abandoned.push_back(entry->path());
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 /// @file What searching and mining ask of a model.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>

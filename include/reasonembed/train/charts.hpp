@@ -7,6 +7,7 @@
 #include <reasonembed/train/history.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -95,15 +96,15 @@ inline eval::LineSeries mean_with_band(const NamedRuns& named,
 /// How often each intensity was measured, over all queries, steps and runs. What lies beyond `ceiling` is counted in
 /// the last interval.
 ///
-/// @param ceiling  > 0: kappa of the loss, where weights are cut off
+/// @param ceiling  a number > 0: kappa of the loss, where weights are cut off
 /// @param bins     intervals between 0 and `ceiling`, >= 1
-/// @throws         ConfigError if ceiling or bins is not positive
+/// @throws         ConfigError if ceiling is not a number > 0, or bins < 1
 [[nodiscard]] inline eval::Histogram intensity_histogram(const NamedRuns& named, double ceiling = 5.0, int bins = 25) {
-  if (!(ceiling > 0.0) || bins < 1) {
-    throw ConfigError::invalid("train::intensity_histogram",
-                               ceiling > 0.0 ? "bins" : "ceiling",
-                               ceiling > 0.0 ? std::to_string(bins) : std::to_string(ceiling),
-                               "more than 0");
+  if (!(ceiling > 0.0 && std::isfinite(ceiling))) {
+    throw ConfigError::invalid("train::intensity_histogram", "ceiling", std::to_string(ceiling), "a number > 0");
+  }
+  if (bins < 1) {
+    throw ConfigError::invalid("train::intensity_histogram", "bins", std::to_string(bins), "at least 1");
   }
   eval::Histogram histogram{.title = "Reasoning intensities: " + named.name, .x_label = "intensity"};
   for (int i = 0; i <= bins; ++i) {

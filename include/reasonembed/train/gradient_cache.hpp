@@ -87,7 +87,7 @@ class GradientCache {
   /// @param texts       N texts, unchanged until backward; text i draws the dropout masks of sequence i
   /// @param embeddings  (N, D), overwritten
   void forward(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
-    require_rows("forward", "embeddings.rows()", embeddings.rows(), texts);
+    require_rows("train::GradientCache::forward", "embeddings.rows()", embeddings.rows(), texts);
     batch_.cut(texts, options_.chunk_tokens);
     if (kept_.size() < batch_.chunks.size()) {
       kept_.resize(batch_.chunks.size());
@@ -111,7 +111,7 @@ class GradientCache {
   ///
   /// @param embeddings  (N, D), overwritten
   void embed(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
-    require_rows("embed", "embeddings.rows()", embeddings.rows(), texts);
+    require_rows("train::GradientCache::embed", "embeddings.rows()", embeddings.rows(), texts);
     aside_.cut(texts, options_.chunk_tokens);
     pool_->for_each(static_cast<Index>(aside_.chunks.size()), [&](Index number, int worker) {
       embed_chunk(aside_, aside_.chunks[static_cast<std::size_t>(number)], texts, dropout, embeddings, worker);
@@ -126,7 +126,7 @@ class GradientCache {
                 const nn::DropoutState& dropout,
                 MatrixView<const S> d_embeddings,
                 std::span<S> gradient) {
-    require_rows("backward", "d_embeddings.rows()", d_embeddings.rows(), texts);
+    require_rows("train::GradientCache::backward", "d_embeddings.rows()", d_embeddings.rows(), texts);
     require_extent("train::GradientCache::backward", "number of texts", text_count(texts), batch_.texts);
     require_extent(
         "train::GradientCache::backward", "gradient.size()", static_cast<Index>(gradient.size()), parameters_);
@@ -192,8 +192,8 @@ class GradientCache {
     }
   }
   static Index text_count(const text::TokenizedTexts& texts) { return static_cast<Index>(texts.offsets.size()) - 1; }
-  static void require_rows(const char* function, const char* what, Index rows, const text::TokenizedTexts& texts) {
-    require_extent(std::string("train::GradientCache::") + function, what, rows, text_count(texts));
+  static void require_rows(const char* where, const char* what, Index rows, const text::TokenizedTexts& texts) {
+    require_extent(where, what, rows, text_count(texts));
   }
 
   static nn::Context<B> context_of(const Cut& cut,

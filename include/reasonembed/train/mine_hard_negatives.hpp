@@ -28,9 +28,10 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 /// @param encoder   models retrieval::TextEmbedder, e.g. the model before it is trained
 /// @param rows      of one or several datasets
 /// @param pool      (N) documents to search, N >= 1
+/// @param options   `excluded`, if any, are those of all rows, dataset after dataset
 /// @param progress  advanced by each text encoded: N documents, then the rows' queries
 /// @return          the same datasets with negatives; a note for each says what was found and passed over
-/// @throws          as with_hard_negatives and the encoder
+/// @throws          as with_hard_negatives and the encoder; ShapeError if `excluded` is not one list for each row
 /// @note            2 R N D operations for R rows, and N D numbers of memory; deterministic
 template <retrieval::TextEmbedder Model>
 [[nodiscard]] data::TrainingRows mine_hard_negatives(const Model& encoder,
@@ -39,17 +40,30 @@ template <retrieval::TextEmbedder Model>
                                                      const data::HardNegativeOptions& options = {},
                                                      Progress* progress = nullptr) {
   data::detail::check_hard_negatives(options);
+  if (!options.excluded.empty()) {
+    require_extent(
+        "train::mine_hard_negatives", "excluded.size()", static_cast<Index>(options.excluded.size()), rows.size());
+  }
+  const auto size = static_cast<Index>(pool.size());
   const retrieval::FlatIndex index(encoder.encode_document(pool, progress));
   data::TrainingRows mined{.datasets = {}, .notes = rows.notes, .left_out = rows.left_out};
+  std::size_t first = 0;  // row of the dataset among all
   for (const data::TrainingDataset& dataset : rows.datasets) {
+    data::HardNegativeOptions own = options;
+    if (!options.excluded.empty()) {
+      own.excluded = options.excluded.subspan(first, static_cast<std::size_t>(dataset.size()));
+    }
+    first += static_cast<std::size_t>(dataset.size());
     std::vector<std::string_view> queries;
-    std::size_t most_relevant = 0;
+    std::size_t most_passed = 0;
     for (Index row = 0; row < dataset.size(); ++row) {
       queries.push_back(dataset[row].instructed_query);
-      most_relevant = std::max(most_relevant, dataset[row].pos.size() + dataset[row].neg.size());
+      const std::size_t excluded = own.excluded.empty() ? 0 : own.excluded[static_cast<std::size_t>(row)].size();
+      most_passed = std::max(most_passed, dataset[row].pos.size() + dataset[row].neg.size() + excluded);
     }
     constexpr Index kCopies = 16;  // room for copies of documents under other ids, and the query itself
-    const Index wanted = options.count + options.skip + static_cast<Index>(most_relevant) + kCopies;
+    const Index wanted =
+        std::min(options.count, size) + std::min(options.skip, size) + static_cast<Index>(most_passed) + kCopies;
     const retrieval::Rankings hits =
         index.search(encoder.encode_query(std::span<const std::string_view>(queries), progress),
                      {.top_k = wanted, .pool = &encoder.pool()});
@@ -59,7 +73,7 @@ template <retrieval::TextEmbedder Model>
         candidates[row].push_back(hit.document);
       }
     }
-    data::HardNegatives found = data::with_hard_negatives(dataset, pool, candidates, options);
+    data::HardNegatives found = data::with_hard_negatives(dataset, pool, candidates, own);
     mined.notes.push_back(dataset.name() + ": " + std::to_string(found.taken) + " hard negatives mined for " +
                           std::to_string(dataset.size()) + " row(s), " + std::to_string(found.relevant) +
                           " relevant candidates left out" +

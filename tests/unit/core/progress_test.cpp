@@ -163,6 +163,58 @@ TEST_SUITE("core/progress") {
     CHECK(stage.written.size() == 2);
   }
 
+  TEST_CASE("note: stands behind the rate from the next drawing on, until it is replaced or taken away") {
+    Stage stage;
+    Progress progress("train", 40, stage.options(true));
+    progress.note("loss 0.5000");
+    CHECK(stage.written.size() == 1);  // nothing is drawn for it
+    stage.seconds += 2.0;
+    progress.advance(10);
+    CHECK(stage.written.back() == "\rtrain [==>       ] 10/40 documents  5.00/s  loss 0.5000  eta 0:06");
+    progress.note("loss 0.25");
+    stage.seconds += 2.0;
+    progress.advance(10);
+    CHECK(stage.written.back() == "\rtrain [=====>    ] 20/40 documents  5.00/s  loss 0.25  eta 0:04  ");
+    progress.note("");
+    stage.seconds += 2.0;
+    progress.advance(10);
+    CHECK(stage.written.back() == "\rtrain [=======>  ] 30/40 documents  5.00/s  eta 0:02           ");
+    progress.note("done");
+    progress.finish();
+    CHECK(stage.written.back() == "\rtrain [=======>  ] 30/40 documents  5.00/s  done  in 0:06\n");
+    progress.note("too late");
+    progress.finish();
+    CHECK(stage.written.back().find("too late") == std::string::npos);
+  }
+
+  TEST_CASE("note: is shown without total and rate, and is safe beside other threads that advance") {
+    Stage stage;
+    {
+      Progress progress("p", 0, stage.options(false));
+      progress.note("first");
+    }
+    CHECK(stage.written == std::vector<std::string>{"p 0 documents  first  in 0:00\n"});
+    auto options = stage.options(true);
+    options.clock = nullptr;
+    options.redraw_seconds = 0.0;
+    Progress progress("p", 2000, options);
+    {
+      std::vector<std::jthread> threads;
+      for (int thread = 0; thread < 2; ++thread) {
+        threads.emplace_back([&, thread] {
+          for (int i = 0; i < 1000; ++i) {
+            progress.note(std::string(40, thread == 0 ? 'a' : 'b'));
+            progress.advance();
+          }
+        });
+      }
+    }
+    progress.finish();
+    const std::string& last = stage.written.back();
+    CHECK(
+        (last.find(std::string(40, 'a')) != std::string::npos || last.find(std::string(40, 'b')) != std::string::npos));
+  }
+
   TEST_CASE("silent: writes nothing but still counts") {
     Stage stage;
     auto options = stage.options(true);

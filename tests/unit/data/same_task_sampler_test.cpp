@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <support/count_allocations.hpp>
+#include <support/named_options.hpp>
 #include <support/scratch.hpp>
 
 #include <algorithm>
@@ -663,5 +664,31 @@ TEST_SUITE("data/same_task_sampler") {
     CHECK(batches(copy, 12) == expected);
     static_assert(!std::is_constructible_v<SameTaskSampler, TrainingRows&&, SameTaskSamplerOptions>);
     CHECK(sampler.options() == kSizes);
+  }
+  TEST_CASE("visit: names every option, in their order") {
+    CHECK(test::named_options(SameTaskSamplerOptions{}) == std::vector<std::string>{"seed 42",
+                                                                                    "group_size 16",
+                                                                                    "batch_size 8",
+                                                                                    "devices 1",
+                                                                                    "sizes 0",
+                                                                                    "prompts true",
+                                                                                    "without_negatives 0",
+                                                                                    "small_datasets 0"});
+    CHECK(test::named_options(SameTaskSamplerOptions{.seed = 1,
+                                                     .group_size = 2,
+                                                     .batch_size = 3,
+                                                     .devices = 4,
+                                                     .sizes = BatchSizes::kFromOptions,
+                                                     .prompts = false,
+                                                     .without_negatives = re::data::WithoutNegatives::kRefuse,
+                                                     .small_datasets = re::data::SmallDatasets::kShrink}) ==
+          std::vector<std::string>{"seed 1",
+                                   "group_size 2",
+                                   "batch_size 3",
+                                   "devices 4",
+                                   "sizes 1",
+                                   "prompts false",
+                                   "without_negatives 1",
+                                   "small_datasets 1"});
   }
 }

@@ -5,9 +5,13 @@
 
 #include <support/file_size_limit.hpp>
 #include <support/scratch.hpp>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -46,6 +50,17 @@ bool swaps_in_one_step(const test::Scratch& scratch) {
   fs::remove(scratch / "one");
   fs::remove(scratch / "two");
   return result == 0;
+}
+
+/// The number of a process that has ended, and that no other has yet.
+pid_t dead_process() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(0);
+  }
+  REQUIRE(child > 0);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  return child;
 }
 
 }  // namespace
@@ -183,6 +198,94 @@ TEST_SUITE("io/atomic_directory") {
     CHECK(test::content_of(scratch / "a/first") == "40");
     CHECK(test::content_of(scratch / "a/second") == "40");
     CHECK(scratch.count() == 1);
+  }
+  TEST_CASE("remove_abandoned_directories: removes what processes that run no more have left, with all it holds") {
+    const test::Scratch scratch;
+    const std::string dead = std::to_string(dead_process());
+    replace_by(scratch / "a", "file", "kept");
+    for (const std::string& name : {"a.tmp." + dead + ".0", "a.tmp." + dead + ".17"}) {
+      fs::create_directories(scratch / name / "deep");
+      scratch.write(name + "/deep/file", "half");
+    }
+    CHECK(re::io::remove_abandoned_directories(scratch / "a") == 2);
+    CHECK(test::content_of(scratch / "a/file") == "kept");
+    CHECK(scratch.count() == 1);
+    CHECK(re::io::remove_abandoned_directories(scratch / "a") == 0);
+  }
+  TEST_CASE("remove_abandoned_directories: leaves those of processes that run, and whatever has another name") {
+    const test::Scratch scratch;
+    const std::string dead = std::to_string(dead_process());
+    const std::vector<std::string> names = {"a.tmp." + std::to_string(::getpid()) + ".0",
+                                            "a.tmp.1.0",  // runs, and may not be signalled
+                                            "a",
+                                            "b.tmp." + dead + ".0",
+                                            "ba.tmp." + dead + ".0",
+                                            "a.tmp",
+                                            "a.tmp.",
+                                            "a.tmp." + dead,
+                                            "a.tmp." + dead + ".",
+                                            "a.tmp." + dead + ".x",
+                                            "a.tmp." + dead + "-copy",
+                                            "a.tmp." + dead + ".0.old",  // what stood at `a` before a crash
+                                            "a.tmp." + dead + ".0 copy",
+                                            "a.tmp.x." + dead,
+                                            "a.tmp.-" + dead + ".0",
+                                            "a.tmp. " + dead + ".0",
+                                            "a.tmp.0.0",
+                                            "a.tmp.99999999999999999999.0"};
+    for (const std::string& name : names) {
+      fs::create_directory(scratch / name);
+    }
+    CHECK(re::io::remove_abandoned_directories(scratch / "a") == 0);
+    for (const std::string& name : names) {
+      CAPTURE(name);
+      CHECK(fs::exists(scratch / name));
+    }
+  }
+  TEST_CASE("remove_abandoned_directories: leaves files, and follows no link out of the directory") {
+    const test::Scratch scratch;
+    const std::string dead = std::to_string(dead_process());
+    scratch.write("a.tmp." + dead + ".0", "a file that is replaced has such a name, too");
+    fs::create_directory(scratch / "elsewhere");
+    scratch.write("elsewhere/file", "kept");
+    fs::create_directory_symlink("../elsewhere", [&] {
+      fs::create_directory(scratch / ("a.tmp." + dead + ".1"));
+      return scratch / ("a.tmp." + dead + ".1/link");
+    }());
+    CHECK(re::io::remove_abandoned_directories(scratch / "a") == 1);
+    CHECK(test::content_of(scratch / "elsewhere/file") == "kept");
+    CHECK(fs::exists(scratch / ("a.tmp." + dead + ".0")));
+  }
+  TEST_CASE("remove_abandoned_directories: does nothing where there is nothing, and takes names as they are written") {
+    const test::Scratch scratch;
+    CHECK(re::io::remove_abandoned_directories(scratch / "a") == 0);
+    CHECK(re::io::remove_abandoned_directories(scratch / "absent/a") == 0);
+    CHECK(re::io::remove_abandoned_directories(scratch.write("file", "") / "a") == 0);
+    CHECK(re::io::remove_abandoned_directories("") == 0);
+    const std::string dead = std::to_string(dead_process());
+    fs::create_directory(scratch / "a");
+    for (const std::string_view written : {"a", "a/", "b/../a", "c", "c/", "./c/"}) {  // `c` was never there
+      CAPTURE(written);
+      fs::create_directory(scratch / ("a.tmp." + dead + ".0"));
+      fs::create_directory(scratch / ("c.tmp." + dead + ".0"));
+      CHECK(re::io::remove_abandoned_directories(scratch / written) == 1);
+      CHECK(scratch.count() == 3);
+      fs::remove(scratch / ("a.tmp." + dead + ".0"));
+      fs::remove(scratch / ("c.tmp." + dead + ".0"));
+    }
+    const fs::path before = fs::current_path();
+    fs::current_path(scratch.path());
+    fs::create_directory("a.tmp." + dead + ".0");
+    CHECK(re::io::remove_abandoned_directories("a") == 1);
+    fs::current_path(before);
+  }
+  TEST_CASE("remove_abandoned_directories: a write that is under way is left alone") {
+    const test::Scratch scratch;
+    write_directory_atomically(scratch / "a", [&](const fs::path& place) {
+      write_one(place, "file", "content");
+      CHECK(re::io::remove_abandoned_directories(scratch / "a") == 0);
+    });
+    CHECK(test::content_of(scratch / "a/file") == "content");
   }
   TEST_CASE("swap_in_three_steps: swaps, and an error puts the old directory back") {
     const test::Scratch scratch;

@@ -7,6 +7,7 @@
 
 #include <support/count_allocations.hpp>
 #include <support/guarded_matrix.hpp>
+#include <support/named_options.hpp>
 #include <support/numeric.hpp>
 
 #include <algorithm>
@@ -541,5 +542,13 @@ TEST_SUITE("loss/contrastive") {
                          "loss::Contrastive: temperature is 0.000000, expected a number > 0",
                          re::ConfigError);
     CHECK_THROWS_AS(Contrastive<ReasoningIntensity>({.weighting = {.ceiling = -1.0}}), re::ConfigError);
+  }
+  TEST_CASE("visit: names the temperature, and the options of the weighting within theirs") {
+    CHECK(test::named_options(Contrastive<>::Options{}) ==
+          std::vector<std::string>{"temperature 0.02", "weighting {}"});
+    CHECK(
+        test::named_options(Contrastive<ReasoningIntensity>::Options{.temperature = 0.1, .weighting = {.eps = 0.5}}) ==
+        std::vector<std::string>{"temperature 0.1",
+                                 "weighting {ceiling 5, eps 0.5, warmup_steps 100, mapping 0, normalization 0}"});
   }
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <support/named_options.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -177,5 +179,15 @@ TEST_SUITE("loss/reasoning_intensity") {
     CHECK_THROWS_WITH_AS(ReasoningIntensity({.warmup_steps = -1}),
                          "loss::ReasoningIntensity: warmup_steps is -1, expected a whole number >= 0",
                          re::ConfigError);
+  }
+  TEST_CASE("visit: names every option, in their order") {
+    CHECK(test::named_options(ReasoningIntensity::Options{}) ==
+          std::vector<std::string>{"ceiling 5", "eps 1e-06", "warmup_steps 100", "mapping 0", "normalization 0"});
+    CHECK(test::named_options(ReasoningIntensity::Options{.ceiling = 2.0,
+                                                          .eps = 0.5,
+                                                          .warmup_steps = 3,
+                                                          .mapping = Mapping::kNone,
+                                                          .normalization = Normalization::kNone}) ==
+          std::vector<std::string>{"ceiling 2", "eps 0.5", "warmup_steps 3", "mapping 1", "normalization 1"});
   }
 }

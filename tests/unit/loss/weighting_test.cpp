@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <support/named_options.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -128,5 +130,8 @@ TEST_SUITE("loss/weighting") {
     CHECK(weights == std::vector<double>(3, 1.0 / 3.0));
     CHECK(std::string(Uniform::name) == "uniform");
     CHECK(Uniform::Options{} == Uniform::Options{});
+  }
+  TEST_CASE("Uniform: has no option to name") {
+    CHECK(test::named_options(Uniform::Options{}).empty());
   }
 }

@@ -6,12 +6,15 @@
 
 #include <support/count_allocations.hpp>
 #include <support/long_runs.hpp>
+#include <support/scratch.hpp>
 #include <support/text_samples.hpp>
+#include <support/training.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -216,6 +219,104 @@ TEST_SUITE("model/text_encoder") {
     CHECK_THROWS_WITH_AS(
         (void)encoder_with(1, 0), "model::TextEncoder: chunk_tokens is 0, expected at least 1", re::ConfigError);
     CHECK_THROWS_AS((void)encoder_with(-1), re::ConfigError);
+  }
+  TEST_CASE("make_trainable: an encoder that serves gives back the bits of one that was loaded to train") {
+    auto served = re::model::random_byte_encoder(7, {.threads = 1});
+    const auto trained = re::model::random_byte_encoder(7, {.threads = 1, .residency = re::model::Residency::kTrain});
+    CHECK(test::weights_of(served).size() < test::weights_of(trained).size());
+    for (int times = 0; times < 2; ++times) {
+      served.make_trainable();
+      CHECK(test::same_bits(test::weights_of(served), test::weights_of(trained)));
+    }
+    CHECK(same_bits(served.encode_query({"a"}).flat(), trained.encode_query({"a"}).flat()));
+  }
+  TEST_CASE("update_weights: encoding uses the new weights, and the old ones again once they are back") {
+    auto encoder = causal_encoder(2);
+    const Matrix<float> before = encoder.encode_query({"why salt?"});
+    const auto scale = [&](float factor) {
+      encoder.update_weights([&](Qwen3::Weights& weights) {
+        encoder.encoder().visit_weights(weights, [&](auto& weight) {
+          for (float& value : weight.view().flat()) {
+            value *= factor;
+          }
+        });
+      });
+    };
+    scale(2.0F);
+    CHECK_FALSE(same_bits(encoder.encode_query({"why salt?"}).flat(), before.flat()));
+    scale(0.5F);  // exact
+    CHECK(same_bits(encoder.encode_query({"why salt?"}).flat(), before.flat()));
+  }
+  TEST_CASE("update_weights: makes an encoder that serves trainable first") {
+    auto encoder = encoder_with(1);
+    Index values = 0;
+    encoder.update_weights([&](MiniLm::Weights& weights) {
+      encoder.encoder().visit(weights, [&](const auto& slice) { values += slice.values.size(); });
+    });
+    const auto trained = re::model::random_byte_encoder(7, {.threads = 1, .residency = re::model::Residency::kTrain});
+    CHECK(values == static_cast<Index>(test::weights_of(trained).size()));
+  }
+  TEST_CASE("update_weights: what the change throws comes through") {
+    auto encoder = encoder_with(1);
+    CHECK_THROWS_AS(encoder.update_weights([](MiniLm::Weights&) { throw std::runtime_error("no"); }),
+                    std::runtime_error);
+  }
+  TEST_CASE("save: what is loaded again encodes to the same bits, once the weights have changed, too") {
+    const test::Scratch scratch;
+    auto encoder = causal_encoder(1);
+    for (int times = 0; times < 2; ++times) {
+      encoder.save(scratch / "model");
+      const Qwen3 loaded = Qwen3::load(scratch / "model", {.threads = 1});
+      CHECK(same_bits(loaded.encode_document({"salt"}).flat(), encoder.encode_document({"salt"}).flat()));
+      encoder.update_weights([](Qwen3::Weights& weights) { weights.embedding.token.view()('s', 0) += 1.0F; });
+    }
+    auto served = encoder_with(1);
+    CHECK_THROWS_AS(served.save(scratch / "served"), re::ConfigError);  // its values are packed only
+    served.make_trainable();
+    served.save(scratch / "served");
+    const MiniLm loaded = MiniLm::load(scratch / "served", {.threads = 1});
+    CHECK(same_bits(loaded.encode_query({"a"}).flat(), served.encode_query({"a"}).flat()));
+  }
+  TEST_CASE("tokenize: appends the ids that encode makes the vector of, with the prompt and cut at the limit") {
+    const auto encoder = encoder_with(1);
+    re::model::TokenBlock block;
+    block.ids = {-7};
+    const re::model::Role role{.prompt = "q: ", .max_tokens = 6};
+    const re::text::Encoding whole = encoder.tokenize(role, "ab", block);
+    CHECK(whole == re::text::Encoding{6, 0});
+    CHECK(block.ids == std::vector<std::int32_t>{-7, 'q', ':', ' ', 'a', 'b', 257});
+    const re::text::Encoding cut = encoder.tokenize(role, "abcd", block);
+    CHECK(cut == re::text::Encoding{6, 2});
+    CHECK(std::vector<std::int32_t>(block.ids.begin() + 7, block.ids.end()) ==
+          std::vector<std::int32_t>{'q', ':', ' ', 'a', 'b', 257});
+    Matrix<float> vectors(2, encoder.dim());
+    encoder.encode(role, std::vector<std::string>{"ab", "abcd"}, vectors.view());
+    CHECK(same_bits(vectors.row(0), vectors.row(1)));
+    CHECK(same_bits(vectors.row(0), encoder.encode_query({"q: ab"}).row(0)));
+    CHECK(encoder.tokenize(encoder.query_role(), "", block) == re::text::Encoding{1, 0});
+  }
+  TEST_CASE("tokenize: a text that is not UTF-8 is refused, and leaves the ids as they were") {
+    const auto encoder = encoder_with(1);
+    re::model::TokenBlock block;
+    block.ids = {5};
+    CHECK_THROWS_WITH_AS((void)encoder.tokenize(encoder.query_role(), "a\xFF", block),
+                         "text::ByteTokenizer::encode: text is not UTF-8 at byte 1, expected UTF-8 text",
+                         re::DataError);
+    CHECK(block.ids == std::vector<std::int32_t>{5});
+  }
+  TEST_CASE("tokenize: a text without a token is refused, for it would have no vector") {
+    const re::model::BertEncoder<> description(test::kByteBert);
+    auto weights = re::model::random_weights<re::backend::Cpu<float>>(description, 1);
+    const MiniLm encoder(
+        description, std::move(weights), re::text::ByteTokenizer({.add_end = false}), {}, {}, {.threads = 1});
+    re::model::TokenBlock block;
+    CHECK_THROWS_WITH_AS((void)encoder.tokenize(encoder.query_role(), "", block),
+                         "model::TextEncoder::tokenize: text is empty, expected a token",
+                         re::DataError);
+    CHECK_THROWS_WITH_AS((void)encoder.encode_query({"a", ""}),
+                         "model::TextEncoder::encode: text 1: model::TextEncoder::tokenize: text is empty, expected a "
+                         "token",
+                         re::DataError);
   }
   TEST_CASE("random_byte_encoder: the weights are a function of the seed") {
     const std::vector<std::string> texts = {"seeded"};

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <support/allocation_counter.hpp>
 #include <support/layer_check.hpp>
 #include <support/layer_run.hpp>
+#include <support/numeric.hpp>
 
 #include <cstdint>
 #include <utility>
@@ -63,6 +65,53 @@ TEST_SUITE("nn/cpu_kernels") {
     const CpuWeight<S> moved = std::move(weight);
     CHECK(moved.view()(2, 4) == corner);
     CHECK(moved.packed().n() == 3);
+  }
+  TEST_CASE_TEMPLATE(
+      "restore_values: brings back the bits that were dropped, and changes nothing else", S, float, double) {
+    for (const auto& [rows, cols] : {std::pair<Index, Index>{1, 1}, {3, 5}, {17, 33}, {64, 9}}) {
+      CpuWeight<S> weight(rows, cols);
+      fill(weight.view().flat(), 1);
+      weight.view()(0, 0) = -S{0};
+      Matrix<S> want(rows, cols);
+      std::copy(weight.view().flat().begin(), weight.view().flat().end(), want.flat().begin());
+      weight.pack();
+      weight.drop_values();
+      const S* packed = weight.packed().data();
+      weight.restore_values();
+      REQUIRE(weight.view().rows() == rows);
+      CHECK(test::same_bits(std::span<const S>(weight.view().flat()), std::span<const S>(want.flat())));
+      CHECK(weight.packed().data() == packed);
+      const S* values = weight.view().data();
+      weight.view()(0, 0) = S{7};
+      weight.restore_values();  // there is nothing to restore: what was changed since stays
+      CHECK(weight.view().data() == values);
+      CHECK(weight.view()(0, 0) == S{7});
+    }
+  }
+  TEST_CASE("restore_values: a weight without elements is left alone, one that was never packed is refused") {
+    CpuWeight<float> none;
+    CHECK_NOTHROW(none.restore_values());
+    CpuWeight<float> unpacked(2, 3);
+    unpacked.drop_values();
+    CHECK_THROWS_AS(unpacked.restore_values(), re::ShapeError);
+  }
+  TEST_CASE_TEMPLATE("pack: after the first time works in place, without an allocation", S, float, double) {
+    REQUIRE(test::allocations_are_counted());
+    CpuWeight<S> weight(17, 33);
+    fill(weight.view().flat(), 1);
+    CHECK(test::count_allocations([&] { weight.pack(); }) > 0);
+    const S* packed = weight.packed().data();
+    fill(weight.view().flat(), 2);
+    CHECK(test::count_allocations([&] { weight.pack(); }) == 0);
+    CHECK(weight.packed().data() == packed);
+    const Matrix<S> want = [&] {
+      Matrix<S> values(17, 33);
+      std::copy(weight.view().flat().begin(), weight.view().flat().end(), values.flat().begin());
+      return values;
+    }();
+    weight.drop_values();
+    weight.restore_values();  // what was packed is what was there last
+    CHECK(test::same_bits(std::span<const S>(weight.view().flat()), std::span<const S>(want.flat())));
   }
   TEST_CASE_TEMPLATE("linear: multiplies with what was packed last, with and without bias", B, Cpu32, Cpu64) {
     using S = typename B::Scalar;

@@ -4,6 +4,7 @@
 
 #include <support/count_allocations.hpp>
 #include <support/guarded_matrix.hpp>
+#include <support/named_options.hpp>
 #include <support/numeric.hpp>
 
 #include <algorithm>
@@ -336,5 +337,18 @@ TEST_SUITE("optim/adamw") {
                          re::ConfigError);
     CHECK_THROWS_AS(AdamW({.lr = std::nan("")}), re::ConfigError);
     CHECK_THROWS_AS(AdamW({.beta1 = std::nan("")}), re::ConfigError);
+  }
+  TEST_CASE("visit: names every option, in their order") {
+    CHECK(test::named_options(AdamW::Options{}) ==
+          std::vector<std::string>{
+              "lr 0.0001", "beta1 0.9", "beta2 0.999", "eps 1e-08", "weight_decay 0", "decay_gains_and_biases false"});
+    CHECK(test::named_options(AdamW::Options{.lr = 1.0,
+                                             .beta1 = 0.5,
+                                             .beta2 = 0.25,
+                                             .eps = 0.125,
+                                             .weight_decay = 0.01,
+                                             .decay_gains_and_biases = true}) ==
+          std::vector<std::string>{
+              "lr 1", "beta1 0.5", "beta2 0.25", "eps 0.125", "weight_decay 0.01", "decay_gains_and_biases true"});
   }
 }

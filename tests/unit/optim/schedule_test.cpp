@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <support/named_options.hpp>
+
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -161,5 +163,14 @@ TEST_SUITE("optim/schedule") {
     CHECK_THROWS_AS((void)WarmupCosine({}, 10).factor(-1), re::ConfigError);
     CHECK_THROWS_AS((void)Constant().factor(-1), re::ConfigError);
     CHECK_THROWS_AS(Constant({}, -5), re::ConfigError);
+  }
+  TEST_CASE("visit: names every option of every schedule, in their order") {
+    using test::named_options;
+    CHECK(named_options(WarmupLinear::Options{}) == std::vector<std::string>{"warmup_ratio 0.1", "warmup_steps none"});
+    CHECK(named_options(WarmupConstant::Options{.warmup_ratio = 0.25, .warmup_steps = 0}) ==
+          std::vector<std::string>{"warmup_ratio 0.25", "warmup_steps 0"});
+    CHECK(named_options(WarmupCosine::Options{.warmup_steps = 7, .cycles = 1.5}) ==
+          std::vector<std::string>{"warmup_ratio 0.1", "warmup_steps 7", "cycles 1.5"});
+    CHECK(named_options(Constant::Options{}).empty());
   }
 }

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/numeric.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -20,6 +22,7 @@ using re::simd::Level;
 using re::simd::PackedMatrix;
 using re::simd::PackedView;
 using test::GuardedMatrix;
+using test::same_bits;
 
 static_assert(std::is_trivially_copyable_v<PackedView<float>>);
 static_assert(!std::is_copy_constructible_v<PackedMatrix<float>> && !std::is_copy_assignable_v<PackedMatrix<float>>);
@@ -139,6 +142,60 @@ TEST_SUITE("simd/packed_matrix") {
                          "simd::PackedMatrix::assign: weight.cols() is 7, expected 6",
                          re::ShapeError);
     CHECK(holds<float>(packed.view(), weight.view()));
+  }
+
+  TEST_CASE_TEMPLATE("unpack: restores every bit, at every level and into a strided matrix", T, float, double) {
+    for (const Level level : supported_levels()) {
+      for (const Index n : {0, 1, 7, 8, 9, 23, 24, 25, 48, 49, 97}) {
+        for (const Index k : {0, 1, 7, 8, 17, 33}) {
+          CAPTURE(name_of(level));
+          CAPTURE(n);
+          CAPTURE(k);
+          const GuardedMatrix<T> weight = GuardedMatrix<T>(n, k, 2, 1).fill_random(8);
+          const PackedMatrix<T> packed(weight.view(), level);
+          for (const Index gap : {0, 3}) {
+            GuardedMatrix<T> restored(n, k, gap, 1);
+            packed.unpack(restored.view());
+            CHECK(same_bits<T>(restored.view(), weight.view()));
+            CHECK(restored.surroundings_untouched());
+          }
+        }
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("unpack: numbers that are equal but not the same come back as themselves", T, float, double) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    const Bits quiet = std::bit_cast<Bits>(std::numeric_limits<T>::quiet_NaN());
+    const T values[] = {T{0},
+                        -T{0},
+                        std::numeric_limits<T>::denorm_min(),
+                        std::numeric_limits<T>::infinity(),
+                        std::bit_cast<T>(static_cast<Bits>(quiet | 5)),
+                        std::bit_cast<T>(static_cast<Bits>(~Bits{0}))};
+    for (const Level level : supported_levels()) {
+      const MatrixView<const T> weight(values, 3, 2);
+      const PackedMatrix<T> packed(weight, level);
+      Matrix<T> restored(3, 2);
+      packed.unpack(restored.view());
+      CHECK(same_bits<T>(std::as_const(restored).view(), weight));
+    }
+  }
+
+  TEST_CASE("unpack: gives what assign has packed last, and refuses another shape") {
+    PackedMatrix<float> packed(GuardedMatrix<float>(4, 6).fill_random(9).view());
+    const GuardedMatrix<float> other = GuardedMatrix<float>(4, 6).fill_random(10);
+    packed.assign(other.view());
+    Matrix<float> restored(4, 6);
+    packed.unpack(restored.view());
+    CHECK(same_bits<float>(std::as_const(restored).view(), other.view()));
+    Matrix<float> shallow(3, 6);
+    CHECK_THROWS_WITH_AS(
+        packed.unpack(shallow.view()), "simd::PackedMatrix::unpack: weight.rows() is 3, expected 4", re::ShapeError);
+    Matrix<float> wide(4, 7);
+    CHECK_THROWS_WITH_AS(
+        packed.unpack(wide.view()), "simd::PackedMatrix::unpack: weight.cols() is 7, expected 6", re::ShapeError);
+    CHECK_THROWS_AS(PackedMatrix<float>().unpack(wide.view()), re::ShapeError);
   }
 
   TEST_CASE("PackedMatrix: moves its memory and leaves nothing behind") {

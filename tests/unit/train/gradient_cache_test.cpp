@@ -8,8 +8,12 @@
 #include <support/count_allocations.hpp>
 #include <support/layer_check.hpp>
 
+#include <cstddef>
 #include <cstring>
+#include <memory>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace re = reasonembed;
@@ -60,6 +64,36 @@ struct Problem {
   TokenizedTexts texts;
   Matrix<S> cotangent;
   Matrix<S> embeddings;
+};
+
+constexpr std::size_t kChunks = 4;  // of the texts above, with at most 9 tokens: 3 1 | 9 | 2 5 | 7 1
+
+/// How often an encoder has run, and how much memory the runs that can be gone back have taken.
+struct Counts {
+  std::size_t with_way_back = 0;
+  std::size_t without = 0;
+  std::size_t bytes = 0;
+};
+
+/// A Bert that counts.
+class Counting : public Bert {
+ public:
+  using Bert::Bert;
+  template <class B, class W, class S, class Saved>
+  void forward(re::nn::Context<B>& context, const W& weights, re::MatrixView<S> embeddings, Saved& saved) const {
+    const std::size_t before = context.arena.used();
+    Bert::forward(context, weights, embeddings, saved);
+    if constexpr (std::is_same_v<Saved, re::nn::Nothing>) {
+      ++counts_->without;
+    } else {
+      ++counts_->with_way_back;
+      counts_->bytes += context.arena.used() - before;
+    }
+  }
+  [[nodiscard]] Counts& counts() const { return *counts_; }
+
+ private:
+  std::shared_ptr<Counts> counts_ = std::make_shared<Counts>();
 };
 
 template <class T>
@@ -194,8 +228,140 @@ TEST_SUITE("train/gradient_cache") {
     step(first);
     step(first);
     // Views of the gradient's layers are made anew: a vector of blocks for each shard.
-    CHECK(test::count_allocations([&] { step(second); }) <= 2 * 4);
+    CHECK(test::count_allocations([&] { step(second); }) <= 2 * 2);
     CHECK(same_bits<float>(first, second));
+  }
+  TEST_CASE("backward: how much is kept never changes a bit, with dropout and any number of threads") {
+    const re::nn::DropoutState state{.training = true, .seed = 4};
+    Problem<Bert, Cpu32> problem(0.2);
+    const re::ThreadPool one(1);
+    const std::vector<float> want = problem.gradient(one, {.chunk_tokens = 6, .shards = 3, .keep_bytes = 0}, state);
+    for (const int threads : {1, 3}) {
+      const re::ThreadPool pool(threads);
+      for (const std::size_t keep : {std::size_t{0}, std::size_t{1}, std::size_t{6000}, std::size_t{1} << 30}) {
+        CAPTURE(keep);
+        re::train::GradientCache<Bert, Cpu32> cache(
+            problem.encoder, problem.weights, pool, {.chunk_tokens = 6, .shards = 3, .keep_bytes = keep});
+        Matrix<float> embeddings(7, problem.encoder.dim());
+        for (int step = 0; step < 3; ++step) {  // nothing is kept before the first has shown how much it takes
+          std::vector<float> flat(static_cast<std::size_t>(cache.parameter_count()), 1e30F);
+          cache.forward(problem.texts, state, embeddings.view());
+          cache.backward(problem.texts, state, problem.cotangent.view(), flat);
+          CHECK(same_bits<float>(flat, want));
+          CHECK(same_bits<float>(embeddings.flat(), problem.embeddings.flat()));
+        }
+      }
+    }
+  }
+  TEST_CASE("forward: keeps the first chunks that fit into keep_bytes, and computes the others again") {
+    Problem<Counting, Cpu32> problem;
+    const re::ThreadPool pool(1);
+    Counts& counts = problem.encoder.counts();
+    const auto kept_of = [&](std::size_t keep) {
+      re::train::GradientCache<Counting, Cpu32> cache(
+          problem.encoder, problem.weights, pool, {.chunk_tokens = 9, .shards = 2, .keep_bytes = keep});
+      std::vector<float> flat(static_cast<std::size_t>(cache.parameter_count()));
+      Matrix<float> embeddings(7, problem.encoder.dim());
+      Counts total;
+      for (int step = 0; step < 3; ++step) {
+        counts = {};
+        cache.forward(problem.texts, {}, embeddings.view());
+        total = counts;
+        cache.backward(problem.texts, {}, problem.cotangent.view(), flat);
+      }
+      CHECK(counts.with_way_back == kChunks);  // each chunk once, in pass 1 or in pass 2
+      CHECK(total.with_way_back + total.without == kChunks);
+      return total;
+    };
+    CHECK(kept_of(0).with_way_back == 0);
+    const Counts all = kept_of(std::size_t{1} << 30);
+    CHECK(all.with_way_back == kChunks);
+    CHECK(all.bytes > 0);
+    std::size_t before = 0;
+    for (const std::size_t keep : {all.bytes / 8, all.bytes / 4, all.bytes / 2, all.bytes, 2 * all.bytes}) {
+      CAPTURE(keep);
+      const Counts some = kept_of(keep);
+      CHECK(some.bytes <= keep);
+      CHECK(some.with_way_back >= before);
+      before = some.with_way_back;
+    }
+    CHECK(kept_of(all.bytes / 2).with_way_back > 0);
+    CHECK(kept_of(all.bytes / 2).with_way_back < kChunks);
+    CHECK(kept_of(2 * all.bytes).with_way_back == kChunks);  // no more than twice as much is set aside as is taken
+  }
+  TEST_CASE("embed: between the passes it disturbs neither, whatever it embeds") {
+    const re::nn::DropoutState state{.training = true, .seed = 8};
+    Problem<Qwen3, Cpu32> problem(0.2);
+    const re::ThreadPool pool(2);
+    const std::vector<float> want = problem.gradient(pool, {.chunk_tokens = 6}, state);
+    for (const std::size_t keep : {std::size_t{0}, std::size_t{6000}, std::size_t{1} << 30}) {
+      re::train::GradientCache<Qwen3, Cpu32> cache(
+          problem.encoder, problem.weights, pool, {.chunk_tokens = 6, .keep_bytes = keep});
+      std::vector<float> flat(want.size());
+      Matrix<float> embeddings(7, problem.encoder.dim());
+      for (const std::initializer_list<int> lengths :
+           {std::initializer_list<int>{4}, {}, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {16, 16, 16}}) {
+        const TokenizedTexts others = texts_of(lengths, test::tiny_config().vocab);
+        Matrix<float> aside(static_cast<Index>(lengths.size()), problem.encoder.dim());
+        cache.forward(problem.texts, state, embeddings.view());
+        cache.embed(others, state, aside.view());
+        cache.backward(problem.texts, state, problem.cotangent.view(), flat);
+        CHECK(same_bits<float>(flat, want));
+      }
+      cache.forward(problem.texts, state, embeddings.view());
+      Matrix<float> again(7, problem.encoder.dim());
+      cache.embed(problem.texts, state, again.view());
+      CHECK(same_bits<float>(again.flat(), embeddings.flat()));
+    }
+  }
+  TEST_CASE("backward: a second time gives the same bits, and weights that have changed are seen by the next pass") {
+    Problem<Bert, Cpu32> problem;
+    const re::ThreadPool pool(1);
+    re::train::GradientCache<Bert, Cpu32> cache(problem.encoder, problem.weights, pool, {.chunk_tokens = 8});
+    std::vector<float> flat(static_cast<std::size_t>(cache.parameter_count()));
+    Matrix<float> embeddings(7, problem.encoder.dim());
+    const auto step = [&] {
+      cache.forward(problem.texts, {}, embeddings.view());
+      cache.backward(problem.texts, {}, problem.cotangent.view(), flat);
+    };
+    step();
+    step();
+    const std::vector<float> first = flat;
+    cache.backward(problem.texts, {}, problem.cotangent.view(), flat);
+    CHECK(same_bits<float>(flat, first));
+    problem.encoder.visit(problem.weights, [](const auto& slice) { slice.values(0, 0) += 0.5F; });
+    re::model::pack_weights<Cpu32>(problem.encoder, problem.weights, re::model::Residency::kTrain);
+    step();
+    CHECK_FALSE(same_bits<float>(flat, first));
+    CHECK(same_bits<float>(flat, problem.gradient(pool, {.chunk_tokens = 8})));
+  }
+  TEST_CASE("forward, backward: no texts have no embeddings, and a gradient of 0") {
+    Problem<Bert, Cpu32> problem;
+    const re::ThreadPool pool(2);
+    re::train::GradientCache<Bert, Cpu32> cache(problem.encoder, problem.weights, pool);
+    const TokenizedTexts none = texts_of({}, test::tiny_config().vocab);
+    std::vector<float> flat(static_cast<std::size_t>(cache.parameter_count()), 1e30F);
+    Matrix<float> empty(0, problem.encoder.dim());
+    cache.forward(none, {}, empty.view());
+    cache.backward(none, {}, std::as_const(empty).view(), flat);
+    CHECK(flat == std::vector<float>(flat.size(), 0.0F));
+  }
+  TEST_CASE("backward: without forward of as many texts it is refused") {
+    Problem<Bert, Cpu32> problem;
+    const re::ThreadPool pool(1);
+    re::train::GradientCache<Bert, Cpu32> cache(problem.encoder, problem.weights, pool);
+    std::vector<float> flat(static_cast<std::size_t>(cache.parameter_count()));
+    CHECK_THROWS_WITH_AS(cache.backward(problem.texts, {}, problem.cotangent.view(), flat),
+                         "train::GradientCache::backward: number of texts is 7, expected 0",
+                         re::ShapeError);
+    Matrix<float> embeddings(7, problem.encoder.dim());
+    cache.embed(problem.texts, {}, embeddings.view());  // no forward
+    CHECK_THROWS_AS(cache.backward(problem.texts, {}, problem.cotangent.view(), flat), re::ShapeError);
+    cache.forward(problem.texts, {}, embeddings.view());
+    const TokenizedTexts few = texts_of({3, 1}, test::tiny_config().vocab);
+    CHECK_THROWS_WITH_AS(cache.backward(few, {}, problem.cotangent.view().row_block(0, 2), flat),
+                         "train::GradientCache::backward: number of texts is 2, expected 7",
+                         re::ShapeError);
   }
   TEST_CASE("constructor: refuses weights that only serve, and impossible options") {
     const Bert encoder(test::tiny_config());
