@@ -24,12 +24,25 @@ template <class T>
 inline constexpr bool kOptional = false;
 template <class T>
 inline constexpr bool kOptional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool kVector = false;
+template <class T>
+inline constexpr bool kVector<std::vector<T>> = true;
 
-/// An option as text: an enumerator as its number, one that is not set as "none", several in braces.
+/// An option as text: an enumerator as its number, one that is not set as "none", several in
+/// braces, a vector in brackets.
 template <class T>
 std::string option_text(const T& value) {
   if constexpr (kOptional<T>) {
     return value ? option_text(*value) : "none";
+  } else if constexpr (kVector<T>) {
+    std::string text = "[";
+    for (const auto& element : value) {
+      text += (text.size() == 1 ? "" : ", ") + option_text(element);
+    }
+    return text + "]";
+  } else if constexpr (std::is_convertible_v<T, std::string>) {
+    return value;
   } else if constexpr (std::is_enum_v<T>) {
     return std::to_string(static_cast<int>(value));
   } else if constexpr (std::is_same_v<T, bool>) {

@@ -118,9 +118,9 @@ class AdamW {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] double lr() const { return options_.lr; }
   /// @return  the group of a parameter; nullptr if it belongs to none
-  [[nodiscard]] const ParameterGroup* find_group(std::string_view name) const {
+  [[nodiscard]] const ParameterGroup* find_group(std::string_view parameter) const {
     for (const ParameterGroup& group : options_.groups) {
-      if (name.find(group.name_part) != std::string_view::npos) {
+      if (parameter.find(group.name_part) != std::string_view::npos) {
         return &group;
       }
     }

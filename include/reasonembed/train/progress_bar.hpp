@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -26,14 +27,15 @@ class ProgressBar {
  public:
   /// @param label    what is going on
   /// @param options  see ProgressOptions; `unit` is "steps"
-  explicit ProgressBar(std::string label = "train", ProgressOptions options = {})
-      : label_(std::move(label)), options_(std::move(options)) {
+  /// @param notes    whether notes are printed; false for the second of several runs on the same rows
+  explicit ProgressBar(std::string label = "train", ProgressOptions options = {}, bool notes = true)
+      : label_(std::move(label)), options_(std::move(options)), notes_(notes) {
     options_.unit = "steps";
   }
 
   void operator()(const RunStart& start) {
-    for (const std::string& note : start.notes) {
-      print("note: " + note + "\n");
+    for (std::size_t i = 0; notes_ && i < start.notes.size(); ++i) {
+      print("note: " + start.notes[i] + "\n");
     }
     if (start.first_step > 0) {
       print(label_ + ": goes on after step " + std::to_string(start.first_step) + " of " +
@@ -76,6 +78,7 @@ class ProgressBar {
 
   std::string label_;
   ProgressOptions options_;
+  bool notes_;
   std::unique_ptr<Progress> progress_;
   Index tokens_ = 0;
   double seconds_ = 0.0;

@@ -78,7 +78,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
       options.checkpoint.directory = checkpoints / run;
     }
     Trainer<Model, Loss, RecipeType> trainer(start(), options);
-    ProgressBar bar(run, progress);
+    ProgressBar bar(run, progress, i == 0);
     History& history = runs.runs.emplace_back();
     RunEnd end;
     if (checkpoints.empty()) {

@@ -33,7 +33,7 @@ template <class T>
 using Slices = std::vector<re::nn::ParameterSlice<T>>;
 
 static_assert(re::optim::Optimizer<AdamW>);
-static_assert(std::is_trivially_copyable_v<AdamW>);
+static_assert(std::is_copy_constructible_v<AdamW> && std::is_nothrow_move_constructible_v<AdamW>);
 static_assert(std::is_nothrow_move_constructible_v<AdamWState<float>>);
 static_assert(!std::is_copy_constructible_v<AdamWState<float>>);
 
@@ -310,6 +310,47 @@ TEST_SUITE("optim/adamw") {
     CHECK(x(0, 0) == 0.0F);
   }
 
+  TEST_CASE("step: a group learns as if its rate and decay were everybody's, and the rest as if there were no group") {
+    const AdamW::Options rest{.lr = 0.01, .weight_decay = 0.1};
+    AdamW::Options grouped = rest;
+    grouped.groups = {{"p3", 0.5, 0.4}, {"p", 3.0, 0.0}, {"p0", 9.0, 9.0}};  // the first that fits
+    grouped.groups.insert(grouped.groups.begin(), {"1", 0.0, std::nullopt});
+    const auto run = [](const AdamW& adamw, double lr) {
+      Model<float> model;
+      auto state = adamw.init(model.parameters);
+      for (std::uint64_t step = 0; step < 3; ++step) {
+        model.set_gradients(step);
+        adamw.step(state, model.parameters, model.slopes, lr);
+      }
+      return model;
+    };
+    const Model<float> got = run(AdamW(grouped), 0.01);
+    const auto check = [&](std::size_t i, const Model<float>& want) {
+      CAPTURE(i);
+      CHECK(test::same_bits<float>(got.values[i].view(), want.values[i].view()));
+    };
+    const Model<float> faster = run(AdamW({.weight_decay = 0.0}), 0.01 * 3.0);
+    check(0, faster);
+    check(1, Model<float>());  // frozen
+    check(2, faster);
+    check(3, run(AdamW({.weight_decay = 0.4}), 0.01 * 0.5));
+    check(4, faster);
+    const Model<float> plain = run(AdamW(rest), 0.01);
+    grouped.groups = {{"nowhere", 5.0, 5.0}};
+    CHECK(run(AdamW(grouped), 0.01).same_bits(plain));
+  }
+  TEST_CASE("step: a group's decay is for gains and biases too") {
+    Model<float> got;
+    const AdamW adamw({.lr = 0.01, .groups = {{"p1", 1.0, 0.4}}});
+    auto state = adamw.init(got.parameters);
+    adamw.step(state, got.parameters, got.slopes, 0.01);
+    Model<float> want;
+    const AdamW all({.lr = 0.01, .weight_decay = 0.4, .decay_gains_and_biases = true});
+    auto other = all.init(want.parameters);
+    all.step(other, want.parameters, want.slopes, 0.01);
+    CHECK(test::same_bits<float>(got.values[1].view(), want.values[1].view()));
+    CHECK(!test::same_bits<float>(got.values[0].view(), want.values[0].view()));
+  }
   TEST_CASE("AdamW: the defaults are those of the paper, and options compare") {
     const AdamW::Options options = AdamW().options();
     CHECK(options.lr == 1e-4);
@@ -335,20 +376,40 @@ TEST_SUITE("optim/adamw") {
     CHECK_THROWS_WITH_AS(AdamW({.weight_decay = -1.0}),
                          "optim::AdamW: weight_decay is -1.000000, expected a number >= 0",
                          re::ConfigError);
+    CHECK_THROWS_WITH_AS(AdamW({.groups = {{}}}),
+                         "optim::AdamW: name_part of a group is empty, expected a part of a parameter's name",
+                         re::ConfigError);
+    CHECK_THROWS_WITH_AS(AdamW({.groups = {{"q", -1.0}}}),
+                         "optim::AdamW: lr_scale is -1.000000, expected a number >= 0",
+                         re::ConfigError);
+    CHECK_THROWS_WITH_AS(AdamW({.groups = {{"q", 1.0, -1.0}}}),
+                         "optim::AdamW: weight_decay of a group is -1.000000, expected a number >= 0",
+                         re::ConfigError);
     CHECK_THROWS_AS(AdamW({.lr = std::nan("")}), re::ConfigError);
     CHECK_THROWS_AS(AdamW({.beta1 = std::nan("")}), re::ConfigError);
   }
   TEST_CASE("visit: names every option, in their order") {
-    CHECK(test::named_options(AdamW::Options{}) ==
-          std::vector<std::string>{
-              "lr 0.0001", "beta1 0.9", "beta2 0.999", "eps 1e-08", "weight_decay 0", "decay_gains_and_biases false"});
+    CHECK(test::named_options(AdamW::Options{}) == std::vector<std::string>{"lr 0.0001",
+                                                                            "beta1 0.9",
+                                                                            "beta2 0.999",
+                                                                            "eps 1e-08",
+                                                                            "weight_decay 0",
+                                                                            "decay_gains_and_biases false",
+                                                                            "groups []"});
     CHECK(test::named_options(AdamW::Options{.lr = 1.0,
                                              .beta1 = 0.5,
                                              .beta2 = 0.25,
                                              .eps = 0.125,
                                              .weight_decay = 0.01,
-                                             .decay_gains_and_biases = true}) ==
-          std::vector<std::string>{
-              "lr 1", "beta1 0.5", "beta2 0.25", "eps 0.125", "weight_decay 0.01", "decay_gains_and_biases true"});
+                                             .decay_gains_and_biases = true,
+                                             .groups = {{"embedding", 0.5, 0.25}, {"norm"}}}) ==
+          std::vector<std::string>{"lr 1",
+                                   "beta1 0.5",
+                                   "beta2 0.25",
+                                   "eps 0.125",
+                                   "weight_decay 0.01",
+                                   "decay_gains_and_biases true",
+                                   "groups [{name_part embedding, lr_scale 0.5, weight_decay 0.25}, {name_part norm, "
+                                   "lr_scale 1, weight_decay none}]"});
   }
 }
