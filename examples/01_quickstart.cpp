@@ -1,5 +1,5 @@
-// Scores BM25 (prints nDCG@10 0.18), a pretrained encoder (0.57) and what training makes of it with InfoNCE (0.67) and
-// Redapter (0.66), each over three seeds; saves runs, a report (JSON and HTML) and the last model.
+// Scores BM25 (prints nDCG@10 0.18), a pretrained encoder (0.57) and what training makes of it with InfoNCE (0.69) and
+// Redapter (0.68), each over three seeds; saves runs, a report (JSON and HTML) and the last model.
 #include <reasonembed/reasonembed.hpp>
 
 #include "arguments.hpp"
@@ -18,14 +18,14 @@ void compare(const examples::Arguments& arguments, const Start& start, double lr
   const auto encoder = start();
   comparison.add(re::eval::score_encoder("zero-shot", dataset, encoder));
 
-  // Rows of a query, its relevant documents, and what the untrained encoder takes for relevant.
+  // A row: a query, what is relevant for it, and what the encoder ranks next - past the first ten, often unjudged.
   const re::data::RetrievalDataset train = arguments.read(arguments.train_split);
   const re::data::TrainingRows rows = re::train::mine_hard_negatives(
-      encoder, re::data::rows_from_retrieval(train).rows, train.corpus.texts(), {.count = 15});
+      encoder, re::data::rows_from_retrieval(train).rows, train.corpus.texts(), {.count = 30, .skip = 10});
   const auto study = [&]<class Loss>(const char* name, const Loss& loss) {
     re::train::TrainerOptions<Loss, re::train::Recipe<>> options{.loss = loss.options()};
     options.optimizer.lr = lr;
-    options.sampler = {.group_size = 4, .batch_size = 16};
+    options.sampler = {.group_size = 2, .batch_size = 32};
     options.epochs = arguments.epochs;
     const auto trained = re::train::study_seeds(name, start, rows, dataset, options, arguments.seeds);
     comparison.add(trained);
@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     if (arguments.from_scratch) {
       compare(arguments, [&] { return re::model::random_byte_decoder(1, options); }, 1e-3);
     } else {
-      compare(arguments, [&] { return re::model::load_or_random_minilm(arguments.model, options); }, 5e-5);
+      compare(arguments, [&] { return re::model::load_or_random_minilm(arguments.model, options); }, 1e-4);
     }
   });
 }

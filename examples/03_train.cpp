@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     const re::data::RetrievalDataset dataset = arguments.read(arguments.train_split);
     re::model::MiniLm encoder = re::model::load_or_random_minilm(arguments.model, arguments.encoder_options());
     const re::data::TrainingRows rows = re::train::mine_hard_negatives(
-        encoder, re::data::rows_from_retrieval(dataset).rows, dataset.corpus.texts(), {.count = 7});
+        encoder, re::data::rows_from_retrieval(dataset).rows, dataset.corpus.texts(), {.count = 30, .skip = 10});
     re::data::write_rows("rows.jsonl", rows.datasets.front());
     std::printf("%td rows in %zu dataset(s)\n", rows.size(), rows.datasets.size());
 
@@ -25,8 +25,8 @@ int main(int argc, char** argv) {
 
     Trainer trainer(std::move(encoder),
                     {.loss = {.temperature = 0.05, .weighting = {.warmup_steps = 4}},
-                     .optimizer = {.lr = 5e-5},
-                     .sampler = {.group_size = 4, .batch_size = 16},
+                     .optimizer = {.lr = 1e-4},
+                     .sampler = {.group_size = 2, .batch_size = 32},
                      .epochs = arguments.epochs,
                      .checkpoint = {.directory = "checkpoint", .every = 10}});
     const re::train::RunEnd end =

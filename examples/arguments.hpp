@@ -23,7 +23,7 @@ struct Arguments {
   std::string reasoning_field = "";
   std::string model = "";
   bool from_scratch = false;
-  int epochs = 2;
+  int epochs = 3;
   int seeds = 3;
   int threads = 0;
   std::string save = "quickstart-model";
