@@ -149,29 +149,66 @@ inline std::string replace_all(std::string text, const std::string& from, const 
 
 }  // namespace detail
 
+namespace detail {
+
+/// The directories beside `place` whose name is its own, ".tmp." and something more.
+inline std::vector<std::filesystem::path> temporary_siblings(const std::filesystem::path& place) {
+  const std::string prefix = place.filename().string() + ".tmp.";
+  std::vector<std::filesystem::path> siblings;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(place.parent_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const bool named = entry->path().filename().string().starts_with(prefix);
+    if (named && entry->symlink_status(error).type() == std::filesystem::file_type::directory) {
+      siblings.push_back(entry->path());
+    }
+  }
+  return siblings;
+}
+
+/// The absolute path of `directory`, whether it exists or not. @return empty if there is none
+inline std::filesystem::path named_place(const std::filesystem::path& directory) {
+  std::error_code error;
+  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, error), error);
+  return place.has_filename() ? place : place.parent_path();  // weakly_canonical keeps the slash of what is not there
+}
+
+}  // namespace detail
+
+/// Puts back the old content of a directory whose replacement was cut off by a crash between two renames, which happens
+/// only on a file system that can't exchange directories. For the one program that writes `directory`, when it starts.
+///
+/// @return  whether it was missing and is there again
+inline bool restore_interrupted_directory(const std::filesystem::path& directory) {
+  const std::filesystem::path place = detail::named_place(directory);
+  std::error_code error;
+  if (place.empty() || std::filesystem::exists(place, error)) {
+    return false;
+  }
+  for (const std::filesystem::path& sibling : detail::temporary_siblings(place)) {
+    if (sibling.extension() == ".old") {
+      return detail::rename_directory(sibling, place) == 0;
+    }
+  }
+  return false;
+}
+
 /// Removes what killed processes left beside `directory`: temporary directories of write_directory_atomically whose
 /// process does not run on this machine any more. For the one program that writes `directory`, when it starts.
 ///
 /// @return  how many were removed
 inline int remove_abandoned_directories(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::path place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, error), error);
-  if (!place.has_filename()) {
-    place = place.parent_path();  // weakly_canonical keeps the slash behind what does not exist
-  }
-  const std::string prefix = place.filename().string() + ".tmp.";
+  const std::filesystem::path place = detail::named_place(directory);
+  const std::size_t prefix = place.filename().string().size() + std::string_view(".tmp.").size();
   std::vector<std::filesystem::path> abandoned;
-  std::filesystem::directory_iterator entry(place.parent_path(), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(prefix) || entry->symlink_status(error).type() != std::filesystem::file_type::directory) {
-      continue;
-    }
-    const pid_t process = detail::process_of(std::string_view(name).substr(prefix.size()));
+  for (const std::filesystem::path& sibling : detail::temporary_siblings(place)) {
+    const std::string name = sibling.filename().string();
+    const pid_t process = detail::process_of(std::string_view(name).substr(prefix));
     if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) {
-      abandoned.push_back(entry->path());
+      abandoned.push_back(sibling);
     }
   }
+  std::error_code error;
   int removed = 0;
   for (const std::filesystem::path& path : abandoned) {
     removed += std::filesystem::remove_all(path, error) > 0 && !error ? 1 : 0;

@@ -66,22 +66,25 @@ class JsonlLog {
       row["missing_reasoning"] = report.missing_reasoning;
       row["intensities"] = std::vector<double>(report.intensities.begin(), report.intensities.end());
     }
-    writer_->write(row);
+    writer().write(row);
   }
   void operator()(const CheckpointSaved& saved) {
-    writer_->write({{"event", "checkpoint"}, {"step", saved.step}, {"directory", saved.directory}});
+    writer().write({{"event", "checkpoint"}, {"step", saved.step}, {"directory", saved.directory}});
   }
   void operator()(const RunEnd& end) {
-    writer_->write({{"event", "end"},
+    writer().write({{"event", "end"},
                     {"steps", end.steps},
                     {"skipped_steps", end.skipped_steps},
                     {"tokens", end.tokens},
                     {"missing_reasoning", end.missing_reasoning},
                     {"seconds", end.seconds}});
-    writer_->sync();
+    writer().sync();
   }
 
  private:
+  /// Steps that come without a start, from a loop of the caller's own, are appended to what is there.
+  io::JsonlWriter& writer() { return writer_ ? *writer_ : writer_.emplace(path_); }
+
   /// Rewrites the file with the lines of the run's first `steps` steps; what can't be read as a log ends there.
   void keep_until(std::int64_t steps) const {
     std::string kept;

@@ -58,8 +58,10 @@ template <class T>
     return option_json(static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::isfinite(value) ? io::Json(value) : io::Json(std::to_string(value));
-  } else if constexpr (std::is_arithmetic_v<T> || std::is_convertible_v<T, std::string>) {
+  } else if constexpr (std::is_arithmetic_v<T>) {
     return io::Json(value);
+  } else if constexpr (std::is_convertible_v<T, std::string_view>) {
+    return io::Json(std::string(std::string_view(value)));
   } else {
     return io::Json(nullptr);
   }
@@ -69,7 +71,7 @@ template <class T>
 /// @param got    options of this run
 /// @param want   options they must agree with, as option_json wrote them
 /// @param name   of the whole, for the error
-/// @throws       ConfigError naming the first option that differs, in the order of the names
+/// @throws       ConfigError naming the first option that differs; those that only `got` has come last
 inline void require_same_options(std::string_view where,
                                  const io::Json& got,
                                  const io::Json& want,

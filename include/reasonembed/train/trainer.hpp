@@ -258,6 +258,7 @@ class Trainer {
       return;
     }
     detail::require_checkpoint_place(checkpoint.directory);
+    (void)io::restore_interrupted_directory(checkpoint.directory);
     (void)io::remove_abandoned_directories(checkpoint.directory);
     if (checkpoint.resume == Resume::kNever ||
         (checkpoint.resume == Resume::kAuto && !checkpoint_exists(checkpoint.directory))) {

@@ -301,4 +301,26 @@ TEST_SUITE("io/atomic_directory") {
     CHECK(re::io::detail::swap_in_three_steps(scratch / "new", scratch / "absent") == ENOENT);
     CHECK(scratch.count() == 2);
   }
+  TEST_CASE("restore_interrupted_directory: puts the old content back where a crash has left nothing") {
+    const test::Scratch scratch;
+    std::filesystem::create_directory(scratch / "model.tmp.4194305.3.old");
+    (void)scratch.write("model.tmp.4194305.3.old/content", "old");
+    std::filesystem::create_directory(scratch / "model.tmp.4194305.3");
+    CHECK(re::io::restore_interrupted_directory(scratch / "model"));
+    CHECK(test::content_of(scratch / "model/content") == "old");
+    CHECK_FALSE(re::io::restore_interrupted_directory(scratch / "model"));
+    CHECK(re::io::remove_abandoned_directories(scratch / "model") == 1);
+    CHECK(scratch.count() == 1);
+  }
+  TEST_CASE("restore_interrupted_directory: leaves what is whole, and other names, alone") {
+    const test::Scratch scratch;
+    std::filesystem::create_directory(scratch / "model");
+    std::filesystem::create_directory(scratch / "model.tmp.4194305.3.old");
+    std::filesystem::create_directory(scratch / "models.tmp.4194305.3.old");
+    CHECK_FALSE(re::io::restore_interrupted_directory(scratch / "model"));
+    CHECK_FALSE(re::io::restore_interrupted_directory(scratch / "mode"));
+    CHECK_FALSE(re::io::restore_interrupted_directory(scratch / "nowhere/model"));
+    CHECK_FALSE(re::io::restore_interrupted_directory(""));
+    CHECK(scratch.count() == 3);
+  }
 }
