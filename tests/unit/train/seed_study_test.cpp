@@ -166,7 +166,7 @@ TEST_SUITE("train/seed_study") {
         "note: contrastive<reasoning_intensity>: 4 of 24 row(s) have no reasoning query; their intensity is taken as "
         "1\n";
     const std::string encoding = "encode [========================] 16/16 texts  in 0:00\n";
-    CHECK(written == note + "redapter-42: goes on after step 6 of 6\nredapter-42 0 steps  in 0:00\n" + encoding + note +
+    CHECK(written == note + "redapter-42: goes on after step 6 of 6\nredapter-42 0 steps  in 0:00\n" + encoding +
                          "redapter-43: goes on after step 6 of 6\nredapter-43 0 steps  in 0:00\n" + encoding);
   }
   TEST_CASE("study_seeds: a study of more seeds goes on where one of fewer has ended") {
