@@ -11,11 +11,13 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -174,6 +176,28 @@ inline std::filesystem::path named_place(const std::filesystem::path& directory)
 }
 
 }  // namespace detail
+
+/// What replacing a directory would take away from somebody else.
+///
+/// @param own  names of the entries that the writer of the directory puts there
+/// @return     the first other name in the order of bytes; empty if there is none, or no directory
+/// @throws     IoError if it can't be listed
+[[nodiscard]] inline std::string find_foreign_entry(const std::filesystem::path& directory,
+                                                    std::span<const std::string_view> own) {
+  std::string foreign;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (std::find(own.begin(), own.end(), name) == own.end() && (foreign.empty() || name < foreign)) {
+      foreign = name;  // the order of a directory is the file system's
+    }
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw IoError::failed(directory.string(), "directory", system_reason(error.value()), "a readable directory");
+  }
+  return foreign;
+}
 
 /// Puts back the old content of a directory whose replacement was cut off by a crash between two renames, which happens
 /// only on a file system that can't exchange directories. For the one program that writes `directory`, when it starts.

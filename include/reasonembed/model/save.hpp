@@ -53,23 +53,14 @@ inline void require_replaceable(const std::filesystem::path& directory, const Sa
   if (!std::filesystem::is_directory(directory)) {
     return;
   }
-  std::string foreign;
-  bool empty = true;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    const std::string name = entry.path().filename().string();
-    empty = false;
-    if (std::find(kSavedNames.begin(), kSavedNames.end(), name) == kSavedNames.end() &&
-        (foreign.empty() || name < foreign)) {  // the order of a directory is the file system's
-      foreign = name;
-    }
-  }
+  const std::string foreign = io::find_foreign_entry(directory, kSavedNames);
   if (!foreign.empty()) {
     throw ConfigError::invalid("model::save_encoder: " + directory.string(),
                                "content",
                                io::in_quotes(foreign) + ", which saving would delete",
                                "no directory yet, an empty one, or a saved model and nothing else");
   }
-  if (!empty && !options.overwrite) {
+  if (!options.overwrite && !std::filesystem::is_empty(directory)) {
     throw ConfigError::invalid("model::save_encoder: " + directory.string(),
                                "directory",
                                "a saved model",

@@ -13,7 +13,6 @@
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/train/option_names.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -48,15 +47,7 @@ inline constexpr std::int64_t kCheckpointFormat = 1;
 
 /// @throws ConfigError if a checkpoint in `directory` would take away something that is none
 inline void require_checkpoint_place(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::string foreign;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (std::find(kCheckpointNames.begin(), kCheckpointNames.end(), name) == kCheckpointNames.end() &&
-        (foreign.empty() || name < foreign)) {  // the order of a directory is the file system's
-      foreign = name;
-    }
-  }
+  const std::string foreign = io::find_foreign_entry(directory, kCheckpointNames);
   if (!foreign.empty()) {
     throw ConfigError::invalid("train::Checkpoint: " + directory.string(),
                                "content",

@@ -323,4 +323,22 @@ TEST_SUITE("io/atomic_directory") {
     CHECK_FALSE(re::io::restore_interrupted_directory(""));
     CHECK(scratch.count() == 3);
   }
+  TEST_CASE("find_foreign_entry: names the first entry that is not the writer's own") {
+    const test::Scratch scratch;
+    constexpr std::string_view kOwn[] = {"state.json", "weights"};
+    CHECK(re::io::find_foreign_entry(scratch.path(), kOwn).empty());
+    CHECK(re::io::find_foreign_entry(scratch / "nowhere", kOwn).empty());
+    (void)scratch.write("state.json", "");
+    std::filesystem::create_directory(scratch / "weights");
+    CHECK(re::io::find_foreign_entry(scratch.path(), kOwn).empty());
+    (void)scratch.write("zebra", "");
+    (void)scratch.write(".hidden", "");
+    CHECK(re::io::find_foreign_entry(scratch.path(), kOwn) == ".hidden");
+    CHECK(re::io::find_foreign_entry(scratch.path(), {}) == ".hidden");
+    CHECK_THROWS_WITH_AS((void)re::io::find_foreign_entry(scratch / "zebra", kOwn),
+                         ((scratch / "zebra").string() +
+                          ": directory is refused by the system (Not a directory), expected a readable directory")
+                             .c_str(),
+                         re::IoError);
+  }
 }
