@@ -132,8 +132,9 @@ inline std::filesystem::path directory_place(const std::filesystem::path& direct
 inline pid_t process_of(std::string_view ending) {
   pid_t process = 0;
   unsigned number = 0;
-  const char* const end = ending.data() + ending.size();
-  const auto [dot, error] = std::from_chars(ending.data(), end, process);
+  const std::span<const char> text(ending);
+  const char* const end = text.data() + text.size();
+  const auto [dot, error] = std::from_chars(text.data(), end, process);
   if (error != std::errc() || dot == end || *dot != '.') {
     return 0;
   }

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::optim {
@@ -96,7 +97,7 @@ class AdamW {
   static constexpr const char* name = "adamw";
 
   /// @throws ConfigError naming the option that is out of its range
-  explicit AdamW(Options options = {}) : options_(options) {
+  explicit AdamW(Options options = {}) : options_(std::move(options)) {
     require(options_.lr >= 0.0 && std::isfinite(options_.lr), "lr", options_.lr, "a number >= 0");
     require(options_.beta1 >= 0.0 && options_.beta1 < 1.0, "beta1", options_.beta1, "0 <= beta1 < 1");
     require(options_.beta2 >= 0.0 && options_.beta2 < 1.0, "beta2", options_.beta2, "0 <= beta2 < 1");

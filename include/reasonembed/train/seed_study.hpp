@@ -22,7 +22,7 @@
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -68,7 +68,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
   const auto checkpoints = options.checkpoint.directory;
   std::vector<double> scores;
   NamedRuns runs{.name = name};
-  std::optional<Model> model;
+  std::unique_ptr<Model> model;
   eval::ScoredRun scored;
   double seconds = 0.0;
   for (int i = 0; i < seeds; ++i) {
@@ -88,7 +88,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
       end = trainer.fit(rows, bar, JsonlLog(log));
       history = read_history(log);
     }
-    model.emplace(std::move(trainer).take_model());
+    model = std::make_unique<Model>(std::move(trainer).take_model());
     scored = eval::score_encoder(run, dataset, *model, {}, progress);
     scores.push_back(scored.row.mean);
     seconds += end.seconds + scored.row.seconds;
@@ -98,7 +98,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
           std::move(runs),
           std::move(scores),
           std::move(scored.run),
-          *std::move(model)};
+          std::move(*model)};
 }
 
 }  // namespace reasonembed::train

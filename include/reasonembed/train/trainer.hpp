@@ -150,7 +150,7 @@ class Trainer {
                                  "at most " + std::to_string(total_) + ", the steps that begin() was given");
     }
     const auto start = std::chrono::steady_clock::now();
-    const double lr = optimizer_.lr() * schedule_->factor(state_.step);
+    const double lr = optimizer_.lr() * schedule_.value().factor(state_.step);
     StepReport report{.total_steps = total_,
                       .lr = lr,
                       .queries = batch.size(),
@@ -225,7 +225,7 @@ class Trainer {
     return epochs * steps;
   }
 
-  RunStart describe(const data::TrainingRows& rows, const Sampler& sampler) const {
+  [[nodiscard]] RunStart describe(const data::TrainingRows& rows, const Sampler& sampler) const {
     RunStart begun{.total_steps = total_,
                    .epoch_steps = sampler.epoch_batches(),
                    .rows = rows.size(),
