@@ -79,10 +79,13 @@
 #include <reasonembed/loss/weighting.hpp>
 #include <reasonembed/model/bert.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/model/decoder.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
+#include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/qwen2.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/registry.hpp>
 #include <reasonembed/model/save.hpp>
@@ -90,6 +93,7 @@
 #include <reasonembed/model/tokenizer_files.hpp>
 #include <reasonembed/model/tokenizer_writer.hpp>
 #include <reasonembed/model/weights.hpp>
+#include <reasonembed/model/xlm_roberta.hpp>
 #include <reasonembed/nn/attention.hpp>
 #include <reasonembed/nn/concepts.hpp>
 #include <reasonembed/nn/config.hpp>

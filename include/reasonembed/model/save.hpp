@@ -184,7 +184,7 @@ void save_encoder(const std::filesystem::path& directory,
                   const TextEncoder<Encoder, B>& encoder,
                   const SaveOptions& options = {}) {
   using S = typename B::Scalar;
-  const Family family = find_family_of("model::save_encoder", Encoder::architecture());
+  const Family family = find_family_of("model::save_encoder", Encoder::architecture(), encoder.encoder().config());
   const nn::EncoderOptions& numbers = encoder.encoder().options();
   detail::require_known_pooling(Encoder::Pooling::name);
   io::Json config = family.write_config(encoder.encoder().config(), numbers);

@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/nn/kernels.hpp>
@@ -12,6 +13,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
@@ -54,6 +56,20 @@ inline std::string stored_name(const io::ShardedSafeTensors& file, const Family&
   return !file.contains(name) && file.contains(prefixed) ? prefixed : name;
 }
 
+/// @throws DataError naming the tensor, its shape and the closest names there are
+template <class S>
+void require_tensor(const io::ShardedSafeTensors& file, const std::string& name, const nn::ParameterSlice<S>& slice) {
+  if (!file.contains(name)) {
+    const std::vector<Index> shape = slice.one_dimensional()
+                                         ? std::vector<Index>{slice.values.cols()}
+                                         : std::vector<Index>{slice.values.rows(), slice.values.cols()};
+    throw DataError::invalid(file.where(),
+                             "tensor \"" + name + "\" with shape " + io::shape_text(shape),
+                             "missing",
+                             io::detail::tensor_suggestion(name, file.names()));
+  }
+}
+
 template <class T>
 void require_finite(const std::string& where, const std::string& name, MatrixView<const T> values) {
   for (Index row = 0; row < values.rows(); ++row) {
@@ -84,6 +100,7 @@ template <nn::NeuralKernels B, class Encoder>
   std::set<std::string> used;
   encoder.visit(parameters, [&](const nn::ParameterSlice<S>& slice) {
     const std::string name = detail::stored_name(file, family, slice.name);
+    detail::require_tensor(file, name, slice);
     file.read(name, slice.values);
     detail::require_finite<S>(file.where(), name, slice.values);
     used.insert(name);
@@ -95,7 +112,7 @@ template <nn::NeuralKernels B, class Encoder>
     }
     if (!used.contains(name) && !family.ignores(bare)) {
       throw DataError::invalid(file.where(),
-                               "tensor \"" + name + "\"",
+                               "tensor \"" + name + "\" with shape " + io::shape_text(file.tensor(name).shape),
                                "present",
                                "only tensors of a " + std::string(family.model_type) + " of " +
                                    std::to_string(encoder.config().layers) + " layers");
