@@ -89,6 +89,8 @@
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/registry.hpp>
 #include <reasonembed/model/save.hpp>
+#include <reasonembed/model/static_embeddings.hpp>
+#include <reasonembed/model/static_encoder.hpp>
 #include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/model/tokenizer_files.hpp>
 #include <reasonembed/model/tokenizer_writer.hpp>
