@@ -15,8 +15,8 @@ import sys
 import tempfile
 
 import torch
-from transformers import (LlamaConfig, LlamaForCausalLM, LlamaModel, Qwen2Config, Qwen2Model, XLMRobertaConfig,
-                          XLMRobertaModel)
+from transformers import (LlamaConfig, LlamaForCausalLM, LlamaModel, MistralConfig, MistralModel, Qwen2Config,
+                          Qwen2Model, XLMRobertaConfig, XLMRobertaModel)
 
 import llama2c_to_hf
 from tiny_models import randomize, run, write
@@ -66,6 +66,14 @@ def llama(out):
     write(out / "tiny_llama3", model, run(model, last, 64, torch.float32, 11, (1, 2, 7, 200, 101)))
 
 
+def mistral(out):
+    """Texts of up to the whole window, a quarter of what the positions reach."""
+    model = MistralModel(MistralConfig(**SIZES, head_dim=8, max_position_embeddings=64, sliding_window=16,
+                                       rope_parameters={"rope_theta": 10000.0}))
+    randomize(model, 14)
+    write(out / "tiny_mistral", model, run(model, last, 64, torch.float32, 15, (1, 2, 7, 16, 9)))
+
+
 def xlm_roberta(out):
     model = XLMRobertaModel(
         XLMRobertaConfig(vocab_size=64, hidden_size=24, num_hidden_layers=2, num_attention_heads=4,
@@ -96,6 +104,7 @@ def main(out, checkpoint=None):
     qwen2(out)
     llama(out)
     xlm_roberta(out)
+    mistral(out)
     if checkpoint:
         baby_llama(checkpoint, out)
 

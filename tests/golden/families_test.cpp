@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <support/golden_model.hpp>
+#include <support/mistral.hpp>
 #include <support/scratch.hpp>
 
 #include <algorithm>
@@ -113,6 +114,15 @@ TEST_SUITE("golden/families") {
     check_poolings<XlmRoberta,
                    XlmRobertaEncoder<kDynamic, re::nn::Cls>,
                    XlmRobertaEncoder<kDynamic, re::nn::LastToken>>("tiny_xlm_roberta");
+  }
+  TEST_CASE("Mistral, added by a program of one's own: vectors and gradients are PyTorch's") {
+    const re::model::DirectoryOptions said{.families = {mistral::family()}};
+    test::check_forward<mistral::Encoder<>, Cpu32>("tiny_mistral", 1e-6, said);
+    test::check_gradients<mistral::Encoder<>, Cpu32>("tiny_mistral", 1e-4, said);
+    CHECK(re::model::read_encoder_description(test::source_path("tests/golden/tiny_mistral"), said).config.max_length ==
+          16);
+    CHECK_THROWS_AS((void)re::model::read_encoder_description(test::source_path("tests/golden/tiny_mistral")),
+                    re::ConfigError);
   }
   TEST_CASE("BERT and Qwen3: states are PyTorch's") {
     using re::model::BertEncoder;

@@ -36,9 +36,9 @@ struct Golden {
   using S = typename B::Scalar;
   using Weights = typename Encoder::template Parameters<re::nn::WeightLeaf<B>>;
 
-  explicit Golden(const std::string& name)
+  explicit Golden(const std::string& name, const re::model::DirectoryOptions& said = {})
       : directory(source_path("tests/golden/" + name)),
-        description(re::model::read_encoder_description(directory)),
+        description(re::model::read_encoder_description(directory, said)),
         encoder(description.config, description.options),
         weights(re::model::load_weights<B>(
             encoder, description.family, re::io::ShardedSafeTensors::open(directory), re::model::Residency::kTrain)),
@@ -84,8 +84,8 @@ re::Matrix<typename B::Scalar> embed(const Golden<Encoder, B>& golden, const re:
 }
 
 template <class Encoder, class B>
-void check_forward(const std::string& name, double tolerance) {
-  const Golden<Encoder, B> golden(name);
+void check_forward(const std::string& name, double tolerance, const re::model::DirectoryOptions& said = {}) {
+  const Golden<Encoder, B> golden(name, said);
   const auto got = embed(golden, golden.batch());
   CHECK(largest_difference(got, golden.read("embeddings", got.rows(), got.cols())) <= tolerance);
 }
@@ -137,8 +137,8 @@ void check_pooled(const std::string& name, double tolerance) {
 /// Every parameter's gradient within `tolerance` of its norm. A tensor whose true gradient is zero (a key bias: softmax
 /// does not see what all keys share) is held to the same fraction of the largest norm.
 template <class Encoder, class B>
-void check_gradients(const std::string& name, double tolerance) {
-  Golden<Encoder, B> golden(name);
+void check_gradients(const std::string& name, double tolerance, const re::model::DirectoryOptions& said = {}) {
+  Golden<Encoder, B> golden(name, said);
   using S = typename B::Scalar;
   re::Index count = 0;
   golden.encoder.visit(golden.weights, [&](const auto& slice) { count += slice.values.size(); });

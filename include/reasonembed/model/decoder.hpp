@@ -28,10 +28,8 @@ template <nn::EncoderConfig Config, nn::Pooling Pool, nn::Visibility Sight, nn::
 using DecoderEncoder =
     nn::Encoder<Config, nn::PreNormBlock<nn::RmsNorm, nn::Attention<Sight, Transforms...>, nn::SwiGlu>, Pool>;
 
-namespace detail {
-
 /// Sizes that every decoder-only config.json must have.
-inline nn::EncoderConfig read_decoder_sizes(const io::JsonFields& config) {
+[[nodiscard]] inline nn::EncoderConfig read_decoder_sizes(const io::JsonFields& config) {
   nn::EncoderConfig c;
   c.vocab = static_cast<int>(config.get_int("vocab_size", 1, 1 << 30));
   c.dim = static_cast<int>(config.get_int("hidden_size", 1, 1 << 20));
@@ -43,7 +41,7 @@ inline nn::EncoderConfig read_decoder_sizes(const io::JsonFields& config) {
 }
 
 /// @return  "head_dim", or hidden_size / num_attention_heads where the file does not say
-inline int read_head_dim(const io::JsonFields& config, const nn::EncoderConfig& sizes) {
+[[nodiscard]] inline int read_head_dim(const io::JsonFields& config, const nn::EncoderConfig& sizes) {
   if (const auto head_dim = config.find_int("head_dim", 2, 1 << 16)) {
     return static_cast<int>(*head_dim);
   }
@@ -64,13 +62,14 @@ inline void require_off(const io::JsonFields& config, std::string_view flag) {
 }
 
 /// @return  whether a token sees nothing behind it: what language models do, unless config.json says otherwise
-inline bool is_causal(const io::JsonFields& config) {
+[[nodiscard]] inline bool is_causal(const io::JsonFields& config) {
   return config.find_bool("is_causal").value_or(true);
 }
-inline bool is_bidirectional(const io::JsonFields& config) {
+[[nodiscard]] inline bool is_bidirectional(const io::JsonFields& config) {
   return !is_causal(config);
 }
 
+namespace detail {
 /// @throws ConfigError for a head of which only a part is rotated
 inline void require_whole_heads(const io::JsonFields& fields, const std::string& prefix) {
   if (const auto part = fields.find_double("partial_rotary_factor"); part && *part != 1.0) {
@@ -104,19 +103,20 @@ inline nn::RopeScaling read_rope_scaling(const io::JsonFields& config,
       static_cast<int>(inside ? *inside : config.get_int("max_position_embeddings", 1, 1 << 24));
   return scaling;
 }
+}  // namespace detail
 
 /// Theta and scaling, as `rope_theta` and `rope_scaling` or, in newer files, as `rope_parameters`.
 ///
 /// @param theta  where the file does not say; nothing refuses such a file
 inline void read_rope(const io::JsonFields& config, std::optional<double> theta, nn::EncoderOptions& options) {
-  require_whole_heads(config, "");
+  detail::require_whole_heads(config, "");
   std::optional<nn::RopeScaling> found;
   for (const char* name : {"rope_parameters", "rope_scaling"}) {
     const auto rope = config.find_object(name);
     if (!rope) {
       continue;
     }
-    const nn::RopeScaling scaling = read_rope_scaling(config, *rope, name);
+    const nn::RopeScaling scaling = detail::read_rope_scaling(config, *rope, name);
     if (found && !(*found == scaling)) {
       throw ConfigError::invalid(config.where(), name, "another scaling", "that of rope_parameters");
     }
@@ -130,7 +130,8 @@ inline void read_rope(const io::JsonFields& config, std::optional<double> theta,
 }
 
 /// @param theta  as read_rope
-inline nn::EncoderOptions read_decoder_options(const io::JsonFields& config, std::optional<double> theta) {
+[[nodiscard]] inline nn::EncoderOptions read_decoder_options(const io::JsonFields& config,
+                                                             std::optional<double> theta) {
   const std::string& activation = config.get_string("hidden_act");
   if (activation != "silu") {
     throw ConfigError::invalid(config.where(), "hidden_act", activation, "silu");
@@ -142,7 +143,8 @@ inline nn::EncoderOptions read_decoder_options(const io::JsonFields& config, std
   return options;
 }
 
-inline std::string decoder_tensor_name(const std::string& parameter) {
+/// The checkpoint's name of a parameter, in the words of Qwen and Llama.
+[[nodiscard]] inline std::string decoder_tensor_name(const std::string& parameter) {
   static constexpr ModuleName kModules[] = {{"embedding.token", "embed_tokens"},
                                             {"attention_norm", "input_layernorm"},
                                             {"attention.q", "self_attn.q_proj"},
@@ -160,16 +162,16 @@ inline std::string decoder_tensor_name(const std::string& parameter) {
 }
 
 /// A language model's head, and the buffer of frequencies that old exports hold in every layer.
-inline bool decoder_ignores(std::string_view tensor) {
+[[nodiscard]] inline bool decoder_ignores(std::string_view tensor) {
   return tensor == "lm_head.weight" || tensor.ends_with(".rotary_emb.inv_freq");
 }
 
 /// config.json without what is a family's own. Dropout after sub-layers is no field of these families and does not
 /// change a vector: the reader trains without it.
-inline io::Json decoder_config_json(const nn::EncoderConfig& config,
-                                    const nn::EncoderOptions& options,
-                                    std::string_view model_type,
-                                    std::string_view architecture) {
+[[nodiscard]] inline io::Json decoder_config_json(const nn::EncoderConfig& config,
+                                                  const nn::EncoderOptions& options,
+                                                  std::string_view model_type,
+                                                  std::string_view architecture) {
   require_only_choice(model_type, "type_vocab", config.type_vocab, 0);
   io::Json json = {{"model_type", model_type},
                    {"architectures", io::Json::array({architecture})},
@@ -197,6 +199,7 @@ inline io::Json decoder_config_json(const nn::EncoderConfig& config,
   return json;
 }
 
+namespace detail {
 /// What `Write` writes, and that a token sees the whole text.
 template <auto Write>
 io::Json bidirectional_config_json(const nn::EncoderConfig& config, const nn::EncoderOptions& options) {
@@ -215,7 +218,7 @@ template <auto Write>
 [[nodiscard]] Family bidirectional_family(Family causal, std::string architecture) {
   causal.architecture = std::move(architecture);
   causal.write_config = detail::bidirectional_config_json<Write>;
-  causal.describes = detail::is_bidirectional;
+  causal.describes = is_bidirectional;
   return causal;
 }
 

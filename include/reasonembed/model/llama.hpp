@@ -82,10 +82,10 @@ inline bool writes_llama(const nn::EncoderConfig& config) {
           .optional_prefix = "model.",
           .read_config = detail::read_llama_config,
           .read_options = detail::read_llama_options,
-          .tensor_name = detail::decoder_tensor_name,
-          .ignores = detail::decoder_ignores,
+          .tensor_name = decoder_tensor_name,
+          .ignores = decoder_ignores,
           .write_config = detail::write_llama_config,
-          .describes = detail::is_causal,
+          .describes = is_causal,
           .writes = detail::writes_llama};
 }
 

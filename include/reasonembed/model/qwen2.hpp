@@ -85,10 +85,10 @@ inline bool writes_qwen2(const nn::EncoderConfig& config) {
           .optional_prefix = "model.",
           .read_config = detail::read_qwen2_config,
           .read_options = detail::read_qwen2_options,
-          .tensor_name = detail::decoder_tensor_name,
-          .ignores = detail::decoder_ignores,
+          .tensor_name = decoder_tensor_name,
+          .ignores = decoder_ignores,
           .write_config = detail::write_qwen2_config,
-          .describes = detail::is_causal,
+          .describes = is_causal,
           .writes = detail::writes_qwen2};
 }
 

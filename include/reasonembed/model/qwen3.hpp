@@ -22,15 +22,16 @@ template <nn::EncoderConfig Config = nn::kDynamic, nn::Pooling Pool = nn::Mean>
 using BidirectionalQwen3Encoder = DecoderEncoder<Config, Pool, nn::Visibility::kBidirectional, nn::QkNorm, nn::Rope>;
 
 namespace detail {
-constexpr nn::EncoderConfig qwen3_sizes(int dim, int layers, int heads, int mlp_dim) {
-  return {.vocab = 151936,
+constexpr nn::EncoderConfig qwen3_sizes(
+    int dim, int layers, int heads, int mlp_dim, int vocab = 151936, int max_length = 40960) {
+  return {.vocab = vocab,
           .dim = dim,
           .layers = layers,
           .heads = heads,
           .kv_heads = 8,
           .head_dim = 128,
           .mlp_dim = mlp_dim,
-          .max_length = 40960};
+          .max_length = max_length};
 }
 }  // namespace detail
 
@@ -40,6 +41,9 @@ inline constexpr nn::EncoderConfig kQwen3_4B = detail::qwen3_sizes(2560, 36, 32,
 inline constexpr nn::EncoderConfig kQwen3_8B = detail::qwen3_sizes(4096, 36, 32, 12288);
 inline constexpr nn::EncoderConfig kQwen3_14B = detail::qwen3_sizes(5120, 40, 40, 17408);
 inline constexpr nn::EncoderConfig kQwen3_32B = detail::qwen3_sizes(5120, 64, 64, 25600);
+inline constexpr nn::EncoderConfig kQwen3Embedding_0_6B = detail::qwen3_sizes(1024, 28, 16, 3072, 151669, 32768);
+inline constexpr nn::EncoderConfig kQwen3Embedding_4B = detail::qwen3_sizes(2560, 36, 32, 9728, 151665);
+inline constexpr nn::EncoderConfig kQwen3Embedding_8B = detail::qwen3_sizes(4096, 36, 32, 12288, 151665);
 
 namespace detail {
 inline nn::EncoderConfig read_qwen3_config(const io::JsonFields& config) {
@@ -71,10 +75,10 @@ inline io::Json write_qwen3_config(const nn::EncoderConfig& config, const nn::En
           .optional_prefix = "model.",
           .read_config = detail::read_qwen3_config,
           .read_options = detail::read_qwen3_options,
-          .tensor_name = detail::decoder_tensor_name,
-          .ignores = detail::decoder_ignores,
+          .tensor_name = decoder_tensor_name,
+          .ignores = decoder_ignores,
           .write_config = detail::write_qwen3_config,
-          .describes = detail::is_causal};
+          .describes = is_causal};
 }
 
 /// The same seeing the whole text.

@@ -1,15 +1,19 @@
+#include <reasonembed/model/byte_tokenizer_json.hpp>
 #include <reasonembed/model/decoder.hpp>
+#include <reasonembed/model/registry.hpp>
 
 #include <doctest/doctest.h>
 
+#include <support/layer_run.hpp>
+#include <support/mistral.hpp>
 #include <support/model_directory.hpp>
+#include <support/scratch.hpp>
 
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace re = reasonembed;
-namespace detail = re::model::detail;
 using re::nn::RopeScaling;
 using test::changed;
 using test::kLlamaConfigJson;
@@ -24,7 +28,7 @@ constexpr RopeScaling kRead{.factor = 8.0, .low_freq_factor = 1.0, .high_freq_fa
 
 re::nn::EncoderOptions read(const std::string& json, std::optional<double> theta = 10000.0) {
   const re::io::Json parsed = re::io::parse_json(json, "config.json");
-  return detail::read_decoder_options(re::io::JsonFields(parsed, "config.json"), theta);
+  return re::model::read_decoder_options(re::io::JsonFields(parsed, "config.json"), theta);
 }
 /// kLlamaConfigJson with other words about its rotary embedding.
 std::string with_rope(std::string_view rope) {
@@ -128,7 +132,7 @@ TEST_SUITE("model/decoder") {
   TEST_CASE("read_decoder_sizes: a missing or impossible field is named") {
     const auto sizes = [](const std::string& json) {
       const re::io::Json parsed = re::io::parse_json(json, "config.json");
-      return detail::read_decoder_sizes(re::io::JsonFields(parsed, "config.json"));
+      return re::model::read_decoder_sizes(re::io::JsonFields(parsed, "config.json"));
     };
     CHECK(sizes(std::string(kLlamaConfigJson)).max_length == 64);
     for (const char* field : {"vocab_size",
@@ -144,23 +148,49 @@ TEST_SUITE("model/decoder") {
     }
   }
   TEST_CASE("decoder_ignores: a language model's head and old buffers, nothing else") {
-    CHECK(detail::decoder_ignores("lm_head.weight"));
-    CHECK(detail::decoder_ignores("layers.3.self_attn.rotary_emb.inv_freq"));
-    CHECK_FALSE(detail::decoder_ignores("lm_head.bias"));
-    CHECK_FALSE(detail::decoder_ignores("layers.36.input_layernorm.weight"));
-    CHECK_FALSE(detail::decoder_ignores("score.weight"));
+    CHECK(re::model::decoder_ignores("lm_head.weight"));
+    CHECK(re::model::decoder_ignores("layers.3.self_attn.rotary_emb.inv_freq"));
+    CHECK_FALSE(re::model::decoder_ignores("lm_head.bias"));
+    CHECK_FALSE(re::model::decoder_ignores("layers.36.input_layernorm.weight"));
+    CHECK_FALSE(re::model::decoder_ignores("score.weight"));
   }
   TEST_CASE("decoder_config_json: a scaling is written as it is read") {
     const re::nn::EncoderConfig config{
         .vocab = 12, .dim = 8, .layers = 1, .heads = 2, .kv_heads = 1, .head_dim = 4, .mlp_dim = 6, .max_length = 99};
     re::nn::EncoderOptions options{.norm_eps = 1.0 / 3, .rope_theta = 123.25};
-    CHECK(detail::decoder_config_json(config, options, "llama", "LlamaModel")["rope_scaling"].is_null());
+    CHECK(re::model::decoder_config_json(config, options, "llama", "LlamaModel")["rope_scaling"].is_null());
     options.rope_scaling = {
         .factor = 1.0 / 0.3, .low_freq_factor = 0.7, .high_freq_factor = 5.5, .original_max_length = 31};
     const re::nn::EncoderOptions again =
-        read(re::io::dump_json(detail::decoder_config_json(config, options, "llama", "LlamaModel")));
+        read(re::io::dump_json(re::model::decoder_config_json(config, options, "llama", "LlamaModel")));
     CHECK(again.rope_scaling == options.rope_scaling);
     CHECK(again.rope_theta == options.rope_theta);
     CHECK(again.norm_eps == options.norm_eps);
+  }
+  TEST_CASE("Family: a program's own is read from its directory, and saved as the family of its architecture") {
+    const test::Scratch scratch;
+    const auto directory = scratch.path();
+    re::io::write_json(scratch / "tokenizer.json", re::model::byte_tokenizer_json(re::text::ByteTokenizer()));
+    mistral::Encoder<> made({.vocab = 300,
+                             .dim = 24,
+                             .layers = 1,
+                             .heads = 4,
+                             .kv_heads = 2,
+                             .head_dim = 6,
+                             .mlp_dim = 10,
+                             .max_length = 16});
+    scratch.write("config.json",
+                  re::io::dump_json(mistral::write_config(made.config(), {.norm_eps = 1e-5, .rope_theta = 1e4})));
+    test::write_checkpoint(scratch / "model.safetensors", test::random_checkpoint(made, mistral::family(), "model."));
+    // example-begin own_family
+    using Encoder = re::model::TextEncoder<mistral::Encoder<>, re::backend::Cpu<float>>;
+    const Encoder encoder = Encoder::load(directory, {.threads = 1}, {.families = {mistral::family()}});
+    // example-end own_family
+    CHECK(encoder.encoder().config() == made.config());
+    CHECK(encoder.document_role().max_tokens == 16);
+    CHECK(encoder.encode_document({"a text"}).cols() == 24);
+    CHECK(re::model::find_family_of("save", mistral::Encoder<>::architecture(), made.config()).model_type == "llama");
+    CHECK(mistral::k7B.valid());
+    CHECK(test::parameter_count<mistral::Encoder<>>(mistral::k7B) + 32000LL * 4096 == 7'241'732'096);
   }
 }

@@ -155,12 +155,16 @@ TEST_SUITE("model/qwen3") {
       std::int64_t parameters;  // of the language model; from 8B on its head is a table of its own
       bool own_head;
     };
-    for (const auto& [config, parameters, own_head] : {Published{re::model::kQwen3_0_6B, 596'049'920, false},
-                                                       Published{re::model::kQwen3_1_7B, 1'720'574'976, false},
-                                                       Published{re::model::kQwen3_4B, 4'022'468'096, false},
-                                                       Published{re::model::kQwen3_8B, 8'190'735'360, true},
-                                                       Published{re::model::kQwen3_14B, 14'768'307'200, true},
-                                                       Published{re::model::kQwen3_32B, 32'762'123'264, true}}) {
+    for (const auto& [config, parameters, own_head] :
+         {Published{re::model::kQwen3_0_6B, 596'049'920, false},
+          Published{re::model::kQwen3_1_7B, 1'720'574'976, false},
+          Published{re::model::kQwen3_4B, 4'022'468'096, false},
+          Published{re::model::kQwen3_8B, 8'190'735'360, true},
+          Published{re::model::kQwen3_14B, 14'768'307'200, true},
+          Published{re::model::kQwen3_32B, 32'762'123'264, true},
+          Published{re::model::kQwen3Embedding_0_6B, 595'776'512, false},
+          Published{re::model::kQwen3Embedding_4B, 4'021'774'336, false},
+          Published{re::model::kQwen3Embedding_8B, 7'567'295'488, false}}) {
       CAPTURE(parameters);
       CHECK(config.valid());
       const std::int64_t head = own_head ? std::int64_t{config.vocab} * config.dim : 0;
