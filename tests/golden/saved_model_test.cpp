@@ -82,12 +82,11 @@ bool same_bits(const Matrix<float>& a, const Matrix<float>& b) {
 
 /// Saves a model as NAME/model under $REASONEMBED_SAVED_MODELS, or in a scratch directory, and loads it again.
 template <class Model>
-void check_saved(const Model& model, const std::string& name) {
+void check_saved(const Model& model, const std::string& name, const std::vector<std::string>& list = texts()) {
   const test::Scratch scratch;
   const char* kept = std::getenv("REASONEMBED_SAVED_MODELS");
   const std::filesystem::path place = (kept == nullptr ? scratch.path() : std::filesystem::path(kept)) / name;
   re::model::save_encoder(place / "model", model);
-  const std::vector<std::string> list = texts();
   const Matrix<float> query = model.encode_query(list);
   const Matrix<float> document = model.encode_document(list);
   const Model loaded = Model::load(place / "model", {.threads = 1});
@@ -148,9 +147,16 @@ TEST_SUITE("golden/saved_model") {
     config.qkv_bias = true;
     const re::nn::EncoderOptions options{.norm_eps = 1e-6, .rope_theta = 1e6};
     const re::text::ByteTokenizer bytes;
-    check_saved(random_model<re::model::Qwen2Encoder<>>(config, options, bytes, {}, {}), "tiny_qwen2");
+    // transformers gives every "qwen2" its own tokenizer, which composes characters and takes <|endoftext|> for a
+    // token, whatever the directory says.
+    std::vector<std::string> list = texts();
+    std::erase_if(list, [](const std::string& text) {
+      return text.find("<|endoftext|>") != std::string::npos || text.find("\xCC\x81") != std::string::npos;
+    });
+    check_saved(random_model<re::model::Qwen2Encoder<>>(config, options, bytes, {}, {}), "tiny_qwen2", list);
     check_saved(random_model<re::model::BidirectionalQwen2Encoder<>>(config, options, bytes, {"Query: ", 0}, {}),
-                "tiny_qwen2_bidirectional");
+                "tiny_qwen2_bidirectional",
+                list);
   }
   TEST_CASE("save_encoder: a Llama with scaled frequencies comes back to the bit") {
     check_saved(random_model<re::model::LlamaEncoder<>>(
