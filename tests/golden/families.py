@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes tiny random encoders of the families that tiny_models.py lacks, as that script does.
 
-usage: families.py OUT_DIR [BABY_LLAMA]     (needs torch, transformers, safetensors; written with torch 2.15,
-                                             transformers 5.24)
+usage: families.py OUT_DIR [BABY_LLAMA]     (needs torch, transformers, sentence-transformers, safetensors;
+                                             written with torch 2.15, transformers 5.24, sentence-transformers 6.2)
 
 Writes OUT_DIR/tiny_<family>/ with config.json, model.safetensors and expected.safetensors (see tiny_models.py), for texts
 of 1, 2, an odd number, the most and about half of the most tokens. BABY_LLAMA is a llama2.c checkpoint: with it,
@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import torch
+from safetensors.torch import save_file
 from transformers import (LlamaConfig, LlamaForCausalLM, LlamaModel, MistralConfig, MistralModel, Qwen2Config,
                           Qwen2Model, XLMRobertaConfig, XLMRobertaModel)
 
@@ -23,6 +24,9 @@ from tiny_models import randomize, run, write
 
 SIZES = {"vocab_size": 64, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
          "intermediate_size": 40, "rms_norm_eps": 1e-6, "attn_implementation": "eager"}
+
+STATIC_TEXTS = ["Why does salt draw water out of a slice?", "salt", "a cucumber bends", "light light light",
+                "slices. " * 600]
 
 
 def last(hidden):
@@ -84,6 +88,26 @@ def xlm_roberta(out):
           run(model, mean, 64, torch.float64, 13, (1, 2, 7, 32, 17), first_token=2))  # 1 would be padding
 
 
+def static(out):
+    """A static embedding model as sentence-transformers saves it, and its vectors in expected.safetensors."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] why does salt draw water out of a ##s ##ing slice light bend ? .".split()
+    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]",
+                                                             special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.add_special_tokens(words[:5])
+    weights = torch.randn(len(words), 6, generator=torch.Generator().manual_seed(16))
+    model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights.numpy()), Normalize()])
+    place = out / "tiny_static"
+    model.save(str(place), create_model_card=False)
+    expected = {"embeddings": torch.from_numpy(model.encode(STATIC_TEXTS))}
+    save_file(expected, place / "expected.safetensors")
+
+
 def baby_llama(checkpoint, out):
     with tempfile.TemporaryDirectory() as directory:
         llama2c_to_hf.main(checkpoint, pathlib.Path(directory))
@@ -105,6 +129,7 @@ def main(out, checkpoint=None):
     llama(out)
     xlm_roberta(out)
     mistral(out)
+    static(out)
     if checkpoint:
         baby_llama(checkpoint, out)
 

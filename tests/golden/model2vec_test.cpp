@@ -1,4 +1,5 @@
-// The vectors that model2vec's tests publish for a model distilled from bge-base-en-v1.5, in each of its layouts.
+// The vectors that model2vec's tests publish for a model distilled from bge-base-en-v1.5, in each of its layouts, and
+// those of a tiny static model of sentence-transformers.
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/model/static_embeddings.hpp>
@@ -98,6 +99,25 @@ TEST_SUITE("golden/model2vec") {
       CHECK(largest_difference(vectors.row(0), want) <= 1e-7);
     } catch (const re::ConfigError& error) {
       MESSAGE("SKIPPED: its Unigram tokenizer is not read: " << std::string(error.what()));
+    }
+  }
+  TEST_CASE("encode: the vectors of a static model that sentence-transformers made, saved and ran") {
+    // tiny_static is made by families.py, which holds the texts too; may change only with it.
+    const auto directory = test::source_path("tests/golden/tiny_static");
+    const auto encoder = StaticEncoder::load(directory, {.threads = 2});
+    std::string slices;
+    for (int i = 0; i < 600; ++i) {
+      slices += "slices. ";
+    }
+    const std::vector<std::string> texts = {
+        "Why does salt draw water out of a slice?", "salt", "a cucumber bends", "light light light", slices};
+    CHECK(encoder.tokens(texts[2]) == std::vector<std::int32_t>{12, 1, 17, 13});
+    Matrix<float> want(5, 6);
+    re::io::SafeTensors::open(directory / "expected.safetensors").read("embeddings", want.view());
+    const Matrix<float> got = encoder.encode_document(texts);
+    for (Index i = 0; i < 5; ++i) {
+      CAPTURE(i);
+      CHECK(largest_difference(got.row(i), {want.row(i).begin(), want.row(i).end()}) <= (i == 4 ? 1e-5 : 5e-7));
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/safetensors.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/static_embeddings.hpp>
 #include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/model/tokenizer_files.hpp>
@@ -35,6 +36,8 @@ struct StaticEncoderOptions {
   int threads = 0;                  ///< threads in all, the caller included; 0 takes one per hardware thread
   std::optional<bool> normalize{};  ///< whether vectors get unit length; must agree with a directory that says it
   Index max_tokens = 0;             ///< longest input; 0: 512 for model2vec, as there; none for sentence-transformers
+  std::optional<std::string> query_prompt{};     ///< written before queries; must agree with a directory that has one
+  std::optional<std::string> document_prompt{};  ///< the same for documents
 };
 
 /// What a directory says of a static encoder.
@@ -42,6 +45,8 @@ struct StaticDescription {
   std::filesystem::path place;      ///< where weights and tokenizer lie
   std::optional<bool> normalize{};  ///< nothing where the directory does not say
   bool model2vec = false;           ///< unknown tokens are left out, and long texts are cut
+  std::string query_prompt{};       ///< empty where there is none
+  std::string document_prompt{};    ///< the same
 };
 
 namespace detail {
@@ -59,7 +64,8 @@ inline void read_static_modules(const std::filesystem::path& directory, StaticDe
     const std::string& type = fields.get_string("type");
     const std::string kind = type.substr(type.rfind('.') + 1);
     if (kind == "StaticEmbedding") {
-      description.place = directory / fields.find_string("path").value_or("");
+      const std::string path_in = fields.find_string("path").value_or("");
+      description.place = path_in.empty() || path_in == "." ? directory : directory / path_in;
     } else if (kind == "Normalize") {
       description.normalize = true;
     } else {
@@ -87,21 +93,23 @@ inline void agree_on_normalize(const std::string& where, std::optional<bool> got
   if (std::filesystem::exists(directory / "modules.json")) {
     detail::read_static_modules(directory, description);
   }
-  for (const char* name : {"config.json", "config_sentence_transformers.json"}) {
-    const std::filesystem::path path = directory / name;
-    if (!std::filesystem::exists(path)) {
-      continue;
-    }
+  if (const auto path = directory / "config.json"; std::filesystem::exists(path)) {
     const io::Json json = io::read_json(path);
     const io::JsonFields fields(json, path.string());
-    const std::string type = fields.find_string("model_type").value_or("");
-    if (type == "model2vec") {
-      description.model2vec = true;
-    } else if (name == std::string_view("config.json")) {
+    if (const std::string type = fields.find_string("model_type").value_or("missing"); type != "model2vec") {
       throw ConfigError::invalid(path.string(), "model_type", type, "model2vec");
     }
-    const auto said = fields.find_bool("normalize");
-    detail::agree_on_normalize(path.string(), said, description.normalize);
+    description.model2vec = true;
+    detail::agree_on_normalize(path.string(), fields.find_bool("normalize"), description.normalize);
+  }
+  if (const auto path = directory / "config_sentence_transformers.json"; std::filesystem::exists(path)) {
+    const io::Json json = io::read_json(path);
+    const io::JsonFields fields(json, path.string());
+    detail::agree_on_normalize(path.string(), fields.find_bool("normalize"), description.normalize);
+    EncoderDescription roles;
+    detail::read_prompts(fields, roles);
+    description.query_prompt = roles.query.prompt;
+    description.document_prompt = roles.document.prompt;
   }
   if (description.model2vec && !description.normalize) {
     description.normalize = false;  // model2vec's own default
@@ -130,6 +138,8 @@ class StaticEncoder {
         drop_unknown_(drop_unknown),
         normalize_(options.normalize.value_or(true)),
         max_tokens_(options.max_tokens),
+        query_prompt_(options.query_prompt.value_or("")),
+        document_prompt_(options.document_prompt.value_or("")),
         pool_(std::make_unique<ThreadPool>(options.threads)) {
     if (tokenizer_.vocab_size() > table_.vocab_size()) {
       throw ConfigError::invalid("model::StaticEncoder",
@@ -158,6 +168,10 @@ class StaticEncoder {
                                  "StaticEncoderOptions::normalize");
     }
     options.normalize = description.normalize;
+    detail::agree_on_prompt(directory, "query_prompt", options.query_prompt, description.query_prompt);
+    detail::agree_on_prompt(directory, "document_prompt", options.document_prompt, description.document_prompt);
+    options.query_prompt = description.query_prompt;
+    options.document_prompt = description.document_prompt;
     if (description.model2vec && options.max_tokens == 0) {
       options.max_tokens = 512;
     }
@@ -172,7 +186,7 @@ class StaticEncoder {
   /// @return  D, the width of a vector
   [[nodiscard]] Index dim() const { return table_.dim(); }
 
-  /// Queries and documents are encoded alike: static models have no prompts.
+  /// Queries and documents differ by their prompts alone, and few static models have any.
   ///
   /// @param texts     N texts, UTF-8
   /// @param progress  advanced by the number of texts finished
@@ -180,17 +194,17 @@ class StaticEncoder {
   /// @throws          DataError naming the text that is not UTF-8
   template <TextRange Texts>
   [[nodiscard]] Matrix<float> encode_query(const Texts& texts, Progress* progress = nullptr) const {
-    return encode(texts, progress);
+    return encode(query_prompt_, texts, progress);
   }
   template <TextRange Texts>
   [[nodiscard]] Matrix<float> encode_document(const Texts& texts, Progress* progress = nullptr) const {
-    return encode(texts, progress);
+    return encode(document_prompt_, texts, progress);
   }
   [[nodiscard]] Matrix<float> encode_query(std::initializer_list<std::string_view> texts) const {
-    return encode(std::span(texts.begin(), texts.size()), nullptr);
+    return encode(query_prompt_, std::span(texts.begin(), texts.size()), nullptr);
   }
   [[nodiscard]] Matrix<float> encode_document(std::initializer_list<std::string_view> texts) const {
-    return encode(std::span(texts.begin(), texts.size()), nullptr);
+    return encode(document_prompt_, std::span(texts.begin(), texts.size()), nullptr);
   }
 
   /// @return  the ids whose rows a text's vector is the mean of
@@ -218,6 +232,7 @@ class StaticEncoder {
   /// The median length of all tokens in characters, cut to an integer.
   static Index median_token_length(const text::AnyTokenizer& tokenizer) {
     std::vector<std::size_t> lengths;
+    lengths.reserve(static_cast<std::size_t>(tokenizer.vocab_size()));
     for (Index id = 0; id < tokenizer.vocab_size(); ++id) {
       lengths.push_back(text::count_characters(tokenizer.token(static_cast<std::int32_t>(id))));
     }
@@ -245,12 +260,12 @@ class StaticEncoder {
   }
 
   template <TextRange Texts>
-  Matrix<float> encode(const Texts& texts, Progress* progress) const {
+  Matrix<float> encode(const std::string& prompt, const Texts& texts, Progress* progress) const {
     const auto count = static_cast<Index>(texts.size());
     Matrix<float> vectors(count, dim());
     pool_->for_each_block(count, kBlocks, [&](Index begin, Index end, Index) {
       for (Index i = begin; i < end; ++i) {
-        encode_one(texts[static_cast<std::size_t>(i)], i, vectors.view().row(i));
+        encode_one(prompt, texts[static_cast<std::size_t>(i)], i, vectors.view().row(i));
       }
       if (progress != nullptr) {
         progress->advance(end - begin);
@@ -259,7 +274,12 @@ class StaticEncoder {
     return vectors;
   }
 
-  void encode_one(std::string_view text, Index number, std::span<float> out) const {
+  void encode_one(const std::string& prompt, std::string_view text, Index number, std::span<float> out) const {
+    std::string prompted;
+    if (!prompt.empty()) {
+      prompted.assign(prompt).append(text);
+      text = prompted;
+    }
     try {
       table_.mean(tokens(text), out);
     } catch (const DataError& error) {
@@ -284,6 +304,8 @@ class StaticEncoder {
   bool normalize_;
   Index max_tokens_;
   Index max_characters_ = 0;
+  std::string query_prompt_;
+  std::string document_prompt_;
   std::unique_ptr<ThreadPool> pool_;
 };
 

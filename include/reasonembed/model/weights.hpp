@@ -8,6 +8,7 @@
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <set>
@@ -49,11 +50,18 @@ template <nn::NeuralKernels B, class Encoder>
 }
 
 namespace detail {
-/// The name a tensor has in this file: with the family's optional prefix or without.
+/// The name a tensor has in this file: with the family's optional prefix or without; of one that is missing, what it
+/// would be called there.
 inline std::string stored_name(const io::ShardedSafeTensors& file, const Family& family, const std::string& parameter) {
   const std::string name = family.tensor_name(parameter);
   const std::string prefixed = std::string(family.optional_prefix) + name;
-  return !file.contains(name) && file.contains(prefixed) ? prefixed : name;
+  if (file.contains(name) || file.contains(prefixed)) {
+    return file.contains(name) ? name : prefixed;
+  }
+  const std::vector<std::string> names = file.names();
+  const bool prefixes = std::any_of(
+      names.begin(), names.end(), [&](const std::string& other) { return other.starts_with(family.optional_prefix); });
+  return prefixes ? prefixed : name;
 }
 
 /// @throws DataError naming the tensor, its shape and the closest names there are

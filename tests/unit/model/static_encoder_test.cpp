@@ -160,11 +160,24 @@ TEST_SUITE("model/static_encoder") {
     CHECK(row(StaticEncoder::load(scratch.path()).encode_query({"salt"}), 0) == std::vector<float>{5, 1});
     check_load_refused(scratch, ": the caller: normalize is true, expected false", {.normalize = true});
   }
+  TEST_CASE("load: prompts of a directory and of the caller are put before texts, and must agree") {
+    const test::Scratch scratch;
+    write_table(scratch, "embedding.weight");
+    scratch.write("config_sentence_transformers.json", R"({"normalize": false, "prompts": {"query": "why "}})");
+    const StaticEncoder encoder = StaticEncoder::load(scratch.path(), {.document_prompt = "light "});
+    CHECK(row(encoder.encode_query({"salt"}), 0) == std::vector<float>{7, 1});
+    CHECK(row(encoder.encode_document({"salt"}), 0) == std::vector<float>{7.5, 1});
+    CHECK(encoder.tokens("salt") == std::vector<std::int32_t>{5});
+    check_load_refused(
+        scratch, ": query_prompt is \"salt \", expected \"why \", as the directory says", {.query_prompt = "salt "});
+  }
   TEST_CASE("load: what is no static embedding model is refused") {
     const test::Scratch scratch;
     write_table(scratch, "embeddings");
     scratch.write("config.json", R"({"model_type": "bert"})");
     check_load_refused(scratch, "config.json: model_type is bert, expected model2vec");
+    scratch.write("config.json", "{}");
+    check_load_refused(scratch, "config.json: model_type is missing, expected model2vec");
     scratch.write("config.json", R"({"model_type": "model2vec"})");
     scratch.write("modules.json", test::changed(kModules, "StaticEmbedding\"}", "Transformer\"}"));
     check_load_refused(

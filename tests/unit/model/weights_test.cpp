@@ -163,9 +163,8 @@ TEST_SUITE("model/weights") {
       CAPTURE(name);
       Checkpoint missing = good;
       missing.erase(name);
-      const std::string bare = name.substr(prefix.size());
       CHECK(refusal<re::DataError>(one, missing)
-                .starts_with("model.safetensors: tensor \"" + bare + "\" with shape " +
+                .starts_with("model.safetensors: tensor \"" + name + "\" with shape " +
                              re::io::shape_text(tensor.shape) + " is missing, expected "));
       Checkpoint misshapen = good;
       misshapen[name].shape.back() += 1;
