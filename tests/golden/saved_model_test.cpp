@@ -167,6 +167,14 @@ TEST_SUITE("golden/saved_model") {
                     {}),
                 "tiny_llama3");
   }
+  TEST_CASE("save_encoder: a Qwen3 and a Llama that see the whole text come back to the bit") {
+    const re::nn::EncoderOptions options{.norm_eps = 1e-6, .rope_theta = 1e6};
+    const re::text::ByteTokenizer bytes;
+    check_saved(random_model<re::model::BidirectionalQwen3Encoder<>>(kTinyQwen3, options, bytes, {}, {"text: ", 0}),
+                "tiny_qwen3_bidirectional");
+    check_saved(random_model<re::model::BidirectionalLlamaEncoder<>>(kTinyQwen3, options, bytes, {}, {}),
+                "tiny_llama_bidirectional");
+  }
   TEST_CASE("save_encoder: an XLM-R comes back to the bit") {
     re::nn::EncoderConfig config = kTinyBert;
     config.vocab = 258;

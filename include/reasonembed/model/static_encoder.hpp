@@ -64,8 +64,8 @@ inline void read_static_modules(const std::filesystem::path& directory, StaticDe
     const std::string& type = fields.get_string("type");
     const std::string kind = type.substr(type.rfind('.') + 1);
     if (kind == "StaticEmbedding") {
-      const std::string path_in = fields.find_string("path").value_or("");
-      description.place = path_in.empty() || path_in == "." ? directory : directory / path_in;
+      const std::string folder = fields.find_string("path").value_or("");
+      description.place = folder.empty() || folder == "." ? directory : directory / folder;
     } else if (kind == "Normalize") {
       description.normalize = true;
     } else {
@@ -117,8 +117,7 @@ inline void agree_on_normalize(const std::string& where, std::optional<bool> got
   return description;
 }
 
-/// An encoder without context: the mean of the rows of a text's tokens. A thousand times quicker than a transformer,
-/// and what a retrieval pipeline is tried with first.
+/// An encoder without context: the mean of the rows of a text's tokens.
 ///
 /// Vectors are those of model2vec for its directories: a text is cut at max_tokens times the median length of a token
 /// in characters, unknown tokens are left out, then at most max_tokens are taken; a text of none has the vector zero.
@@ -211,10 +210,10 @@ class StaticEncoder {
   [[nodiscard]] std::vector<std::int32_t> tokens(std::string_view text) const {
     text::require_utf8("model::StaticEncoder::tokens", text);
     std::vector<std::int32_t> ids = tokenizer_.encode(drop_unknown_ ? beginning(text) : text);
-    if (special_.end != text::SpecialIds::kNone) {
+    if (special_.end != text::SpecialIds::kNone && !ids.empty() && ids.back() == special_.end) {
       ids.pop_back();
     }
-    if (special_.begin != text::SpecialIds::kNone) {
+    if (special_.begin != text::SpecialIds::kNone && !ids.empty() && ids.front() == special_.begin) {
       ids.erase(ids.begin());
     }
     if (drop_unknown_ && special_.unknown != text::SpecialIds::kNone) {
