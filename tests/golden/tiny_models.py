@@ -30,9 +30,9 @@ def randomize(model, seed):
             parameter.copy_(1.0 + 0.2 * noise if gain else 0.15 * noise)
 
 
-def run(model, pool, vocab, dtype, seed):
+def run(model, pool, vocab, dtype, seed, lengths=tuple(LENGTHS), first_token=0):
     generator = torch.Generator().manual_seed(seed)
-    tokens = [torch.randint(0, vocab, (length,), generator=generator) for length in LENGTHS]
+    tokens = [torch.randint(first_token, vocab, (length,), generator=generator) for length in lengths]
     model = model.to(dtype).eval()
     hidden = [model(input_ids=t[None]).last_hidden_state[0] for t in tokens]
     pooled = torch.stack([pool(h) for h in hidden])
@@ -42,7 +42,7 @@ def run(model, pool, vocab, dtype, seed):
     (embeddings * cotangent).sum().backward()
     out = {
         "tokens": torch.cat(tokens).to(torch.int32),
-        "offsets": torch.tensor([0] + list(torch.tensor(LENGTHS).cumsum(0)), dtype=torch.int32),
+        "offsets": torch.tensor([0] + list(torch.tensor(lengths).cumsum(0)), dtype=torch.int32),
         "hidden": torch.cat(hidden).detach(),
         "embeddings": embeddings.detach(),
         "cotangent": cotangent,

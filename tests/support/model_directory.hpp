@@ -1,7 +1,9 @@
 #pragma once
 /// @file Tiny model directories, written into a Scratch, whose parts a test replaces.
+#include <reasonembed/io/json.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
 #include <reasonembed/model/family.hpp>
+#include <reasonembed/nn/config.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
 #include <doctest/doctest.h>
@@ -9,8 +11,10 @@
 #include <support/parameter_check.hpp>
 #include <support/scratch.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +57,58 @@ inline constexpr std::string_view kQwen3ConfigJson = R"({
 "rms_norm_eps": 1e-06
 })";
 
+/// A Qwen2 of one layer: biases of queries, keys and values, no head_dim.
+inline constexpr std::string_view kQwen2ConfigJson = R"({
+"model_type": "qwen2",
+"vocab_size": 12,
+"hidden_size": 24,
+"num_hidden_layers": 1,
+"num_attention_heads": 4,
+"num_key_value_heads": 2,
+"intermediate_size": 10,
+"max_position_embeddings": 16,
+"hidden_act": "silu",
+"use_sliding_window": false,
+"rope_theta": 1000000.0,
+"rms_norm_eps": 1e-06
+})";
+
+/// A Llama 3.1 of one layer.
+inline constexpr std::string_view kLlamaConfigJson = R"({
+"model_type": "llama",
+"vocab_size": 12,
+"hidden_size": 24,
+"num_hidden_layers": 1,
+"num_attention_heads": 4,
+"num_key_value_heads": 2,
+"intermediate_size": 10,
+"max_position_embeddings": 64,
+"hidden_act": "silu",
+"attention_bias": false,
+"mlp_bias": false,
+"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                 "original_max_position_embeddings": 16},
+"rope_theta": 500000.0,
+"rms_norm_eps": 1e-05
+})";
+
+/// An XLM-R of one layer.
+inline constexpr std::string_view kXlmRobertaConfigJson = R"({
+"model_type": "xlm-roberta",
+"vocab_size": 12,
+"hidden_size": 8,
+"num_hidden_layers": 1,
+"num_attention_heads": 2,
+"intermediate_size": 10,
+"max_position_embeddings": 18,
+"type_vocab_size": 1,
+"pad_token_id": 1,
+"hidden_act": "gelu",
+"position_embedding_type": "absolute",
+"hidden_dropout_prob": 0.1,
+"layer_norm_eps": 1e-05
+})";
+
 inline constexpr std::string_view kVocabTxt =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsalt\nwater\ndraws\n##s\nwhy\nlight\nbends\n";
 
@@ -63,6 +119,56 @@ inline std::string changed(std::string_view text, std::string_view part, std::st
   REQUIRE(at != std::string::npos);
   result.replace(at, part.size(), replacement);
   return result;
+}
+
+/// What a family reads from a config.json.
+inline re::nn::EncoderConfig config_of(const re::model::Family& family, std::string_view json) {
+  const re::io::Json parsed = re::io::parse_json(json, "config.json");
+  return family.read_config(re::io::JsonFields(parsed, "config.json"));
+}
+inline re::nn::EncoderOptions options_of(const re::model::Family& family, std::string_view json) {
+  const re::io::Json parsed = re::io::parse_json(json, "config.json");
+  return family.read_options(re::io::JsonFields(parsed, "config.json"));
+}
+
+/// The names that a family gives the tensors of an encoder, and how many tensors there are.
+template <class Encoder>
+std::set<std::string> tensor_names(const Encoder& encoder, const re::model::Family& family) {
+  re::nn::WeightAllocator<Cpu32> allocator;
+  const auto parameters = encoder.allocate(allocator);
+  std::set<std::string> names;
+  std::size_t count = 0;
+  encoder.visit(parameters, [&](const auto& slice) {
+    names.insert(family.tensor_name(slice.name));
+    ++count;
+  });
+  CHECK(names.size() == count);
+  return names;
+}
+
+/// Counts what it is asked for and allocates nothing, so that the largest published model can be counted.
+struct CountingAllocator {
+  struct Nothing {};
+  struct Leaf {
+    using Matrix = Nothing;
+    using Table = Nothing;
+    using Vector = Nothing;
+  };
+  Nothing matrix(re::Index rows, re::Index cols) {
+    total += std::int64_t{rows} * cols;
+    return {};
+  }
+  Nothing table(re::Index rows, re::Index cols) { return matrix(rows, cols); }
+  Nothing vector(re::Index size) { return matrix(1, size); }
+  std::int64_t total = 0;
+};
+
+/// @return  the number of parameters of an encoder of these sizes
+template <class Encoder>
+std::int64_t parameter_count(const re::nn::EncoderConfig& config) {
+  CountingAllocator allocator;
+  (void)Encoder(config).allocate(allocator);
+  return allocator.total;
 }
 
 /// One tensor of a checkpoint.

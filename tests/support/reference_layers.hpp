@@ -116,7 +116,8 @@ inline Mat rope(const Mat& x, std::span<const std::int32_t> offsets, re::Index h
     for (re::Index t = offsets[b]; t < offsets[b + 1]; ++t) {
       for (re::Index first = 0; first < x.cols(); first += head_dim) {
         for (re::Index i = 0; i < half; ++i) {
-          const auto frequency = static_cast<float>(std::pow(theta, -2.0 * double(i) / double(head_dim)));
+          const auto power = static_cast<float>(std::pow(theta, double(float(2 * i) / float(head_dim))));
+          const float frequency = 1.0F / power;
           const auto angle = double(static_cast<float>(t - offsets[b]) * frequency);
           const double a = x(t, first + i);
           const double c = x(t, first + half + i);

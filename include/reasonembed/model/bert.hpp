@@ -25,18 +25,34 @@ using BertEncoder = nn::Encoder<Config,
                                 Pool,
                                 nn::TokenPositionTypeEmbedding>;
 
-/// all-MiniLM-L6-v2 and every other 6-layer MiniLM of width 384.
-inline constexpr nn::EncoderConfig kMiniLmL6{.vocab = 30522,
-                                             .dim = 384,
-                                             .layers = 6,
-                                             .heads = 12,
-                                             .kv_heads = 12,
-                                             .head_dim = 32,
-                                             .mlp_dim = 1536,
-                                             .max_length = 512,
-                                             .type_vocab = 2,
-                                             .qkv_bias = true,
-                                             .linear_bias = true};
+namespace detail {
+constexpr nn::EncoderConfig bert_sizes(int dim, int layers, int heads, int vocab = 30522) {
+  return {.vocab = vocab,
+          .dim = dim,
+          .layers = layers,
+          .heads = heads,
+          .kv_heads = heads,
+          .head_dim = dim / heads,
+          .mlp_dim = 4 * dim,
+          .max_length = 512,
+          .type_vocab = 2,
+          .qkv_bias = true,
+          .linear_bias = true};
+}
+}  // namespace detail
+
+inline constexpr nn::EncoderConfig kBertBase = detail::bert_sizes(768, 12, 12);    ///< uncased
+inline constexpr nn::EncoderConfig kBertLarge = detail::bert_sizes(1024, 24, 16);  ///< uncased
+inline constexpr nn::EncoderConfig kMiniLmL6 = detail::bert_sizes(384, 6, 12);     ///< all-MiniLM-L6-v2
+inline constexpr nn::EncoderConfig kMiniLmL12 = detail::bert_sizes(384, 12, 12);   ///< all-MiniLM-L12-v2
+inline constexpr nn::EncoderConfig kBgeSmallEn = kMiniLmL12;                       ///< bge-small-en-v1.5
+inline constexpr nn::EncoderConfig kBgeBaseEn = kBertBase;                         ///< bge-base-en-v1.5
+inline constexpr nn::EncoderConfig kBgeLargeEn = kBertLarge;                       ///< bge-large-en-v1.5
+inline constexpr nn::EncoderConfig kE5Small = kMiniLmL12;                          ///< e5-small-v2
+inline constexpr nn::EncoderConfig kE5Base = kBertBase;                            ///< e5-base-v2
+inline constexpr nn::EncoderConfig kE5Large = kBertLarge;                          ///< e5-large-v2
+/// multilingual-e5-small: a BERT with the vocabulary of XLM-R.
+inline constexpr nn::EncoderConfig kMultilingualE5Small = detail::bert_sizes(384, 12, 12, 250037);
 
 namespace detail {
 inline nn::EncoderConfig read_bert_config(const io::JsonFields& config) {
@@ -97,25 +113,37 @@ inline bool bert_ignores(std::string_view tensor) {
 }
 
 /// Hugging Face's BERT always has token types: an encoder without them is written with one, whose row is zero.
-inline io::Json write_bert_config(const nn::EncoderConfig& config, const nn::EncoderOptions& options) {
-  require_only_choice("bert", "kv_heads", config.kv_heads, config.heads);
-  require_only_choice("bert", "heads * head_dim", config.heads * config.head_dim, config.dim);
-  require_only_choice("bert", "qkv_bias", int{config.qkv_bias}, 1);
-  require_only_choice("bert", "linear_bias", int{config.linear_bias}, 1);
-  return {{"model_type", "bert"},
-          {"architectures", io::Json::array({"BertModel"})},
+inline io::Json bert_config_json(const nn::EncoderConfig& config,
+                                 const nn::EncoderOptions& options,
+                                 std::string_view model_type,
+                                 std::string_view architecture) {
+  require_only_choice(model_type, "kv_heads", config.kv_heads, config.heads);
+  require_only_choice(model_type, "heads * head_dim", config.heads * config.head_dim, config.dim);
+  require_only_choice(model_type, "qkv_bias", int{config.qkv_bias}, 1);
+  require_only_choice(model_type, "linear_bias", int{config.linear_bias}, 1);
+  return {{"model_type", model_type},
+          {"architectures", io::Json::array({architecture})},
           {"vocab_size", config.vocab},
           {"hidden_size", config.dim},
           {"num_hidden_layers", config.layers},
           {"num_attention_heads", config.heads},
           {"intermediate_size", config.mlp_dim},
-          {"max_position_embeddings", config.max_length},
+          {"max_position_embeddings", config.position_offset + config.max_length},
           {"type_vocab_size", config.type_vocab == 0 ? 1 : config.type_vocab},
           {"hidden_act", "gelu"},
           {"position_embedding_type", "absolute"},
           {"layer_norm_eps", options.norm_eps},
           {"hidden_dropout_prob", options.dropout},
           {"attention_probs_dropout_prob", 0.0}};
+}
+
+inline io::Json write_bert_config(const nn::EncoderConfig& config, const nn::EncoderOptions& options) {
+  require_only_choice("bert", "position_offset", config.position_offset, 0);
+  return bert_config_json(config, options, "bert", "BertModel");
+}
+
+inline bool writes_bert(const nn::EncoderConfig& config) {
+  return config.position_offset == 0;
 }
 
 inline std::vector<ZeroTensor> bert_zero_tensors(const nn::EncoderConfig& config) {
@@ -136,7 +164,8 @@ inline std::vector<ZeroTensor> bert_zero_tensors(const nn::EncoderConfig& config
           .tensor_name = detail::bert_tensor_name,
           .ignores = detail::bert_ignores,
           .write_config = detail::write_bert_config,
-          .zero_tensors = detail::bert_zero_tensors};
+          .zero_tensors = detail::bert_zero_tensors,
+          .writes = detail::writes_bert};
 }
 
 }  // namespace reasonembed::model

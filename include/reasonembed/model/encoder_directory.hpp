@@ -3,6 +3,7 @@
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
+#include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/registry.hpp>
 #include <reasonembed/nn/config.hpp>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
@@ -22,6 +24,19 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
 struct Role {
   std::string prompt;    ///< written before the text
   Index max_tokens = 0;  ///< longest input, special tokens included; 0 takes the model's own limit
+};
+
+/// What the caller says of a directory that does not say it itself, as a bare Hugging Face directory.
+///
+/// What both say must agree; a directory without a prompt leaves it to the caller. Pooling is said by the encoder's
+/// type.
+struct DirectoryOptions {
+  std::optional<bool> normalize{};               ///< whether vectors get unit length; a bare directory's do
+  std::optional<std::string> query_prompt{};     ///< written before queries
+  std::optional<std::string> document_prompt{};  ///< written before documents
+  Index query_max_tokens = 0;                    ///< shortens the longest query; 0 leaves the directory's limit
+  Index document_max_tokens = 0;                 ///< the same for documents
+  std::vector<Family> families{};                ///< of the caller's own, looked up before the library's
 };
 
 /// What a model directory says about its encoder, apart from weights and vocabulary.
@@ -90,6 +105,8 @@ inline void read_modules(const std::filesystem::path& directory, EncoderDescript
       description.options.normalize = true;
     } else if (kind != "Transformer") {
       throw ConfigError::invalid(path.string(), "type", type, "Transformer, Pooling or Normalize");
+    } else if (const std::string place = fields.find_string("path").value_or(""); !place.empty()) {
+      throw ConfigError::invalid(path.string(), "path of the Transformer", place, "\"\", this directory itself");
     }
   }
 }
@@ -150,6 +167,51 @@ inline void read_prompts(const io::JsonFields& fields, EncoderDescription& descr
   description.document.prompt = prompt_of({"document", "passage", "corpus"});
 }
 
+/// @throws ConfigError unless the directory and the caller say the same, or only one of them says something
+inline void agree_on_prompt(const std::filesystem::path& directory,
+                            const char* name,
+                            const std::optional<std::string>& said,
+                            std::string& prompt) {
+  if (!said) {
+    return;
+  }
+  if (!prompt.empty() && prompt != *said) {
+    throw ConfigError::invalid(
+        directory.string(), name, io::in_quotes(*said), io::in_quotes(prompt) + ", as the directory says");
+  }
+  prompt = *said;
+}
+inline void agree_on_limit(const std::filesystem::path& directory, const char* name, Index said, Index& limit) {
+  if (said == 0) {
+    return;
+  }
+  if (said < 1 || said > limit) {
+    throw ConfigError::invalid(
+        directory.string(), name, std::to_string(said), "1.." + std::to_string(limit) + ", the directory's limit");
+  }
+  limit = said;
+}
+
+/// Joins what the caller says to what the directory says. @throws ConfigError naming what contradicts
+inline void apply_options(const std::filesystem::path& directory,
+                          const DirectoryOptions& said,
+                          EncoderDescription& description) {
+  if (said.normalize) {
+    const bool decided = std::filesystem::exists(directory / "modules.json");
+    if (decided && description.options.normalize != *said.normalize) {
+      throw ConfigError::invalid(directory.string(),
+                                 "normalize",
+                                 *said.normalize ? "true" : "false",
+                                 std::string(*said.normalize ? "false" : "true") + ", as modules.json says");
+    }
+    description.options.normalize = *said.normalize;
+  }
+  agree_on_prompt(directory, "query_prompt", said.query_prompt, description.query.prompt);
+  agree_on_prompt(directory, "document_prompt", said.document_prompt, description.document.prompt);
+  agree_on_limit(directory, "query_max_tokens", said.query_max_tokens, description.query.max_tokens);
+  agree_on_limit(directory, "document_max_tokens", said.document_max_tokens, description.document.max_tokens);
+}
+
 }  // namespace detail
 
 /// Reads config.json of a Hugging Face directory, and where they exist the files sentence-transformers adds:
@@ -158,14 +220,16 @@ inline void read_prompts(const io::JsonFields& fields, EncoderDescription& descr
 ///
 /// A bare directory is normalised. Inputs are cut where sentence-transformers cuts them.
 ///
+/// @param said  what the caller adds
 /// @throws IoError if config.json can't be read; DataError or ConfigError naming file and field for what is malformed,
-///         unknown, or has no equal here
-[[nodiscard]] inline EncoderDescription read_encoder_description(const std::filesystem::path& directory) {
+///         unknown, or has no equal here, and ConfigError for what caller and directory say differently
+[[nodiscard]] inline EncoderDescription read_encoder_description(const std::filesystem::path& directory,
+                                                                 const DirectoryOptions& said = {}) {
   const std::filesystem::path path = directory / "config.json";
   const io::Json json = io::read_json(path);
   const io::JsonFields fields(json, path.string());
   EncoderDescription description;
-  description.family = find_family(path.string(), fields.get_string("model_type"));
+  description.family = find_family(fields, said.families);
   description.config = description.family.read_config(fields);
   description.options = description.family.read_options(fields);
   if (std::filesystem::exists(directory / "modules.json")) {
@@ -180,6 +244,7 @@ inline void read_prompts(const io::JsonFields& fields, EncoderDescription& descr
     detail::read_prompts(settings, description);
     detail::read_role_limits(settings, description);
   }
+  detail::apply_options(directory, said, description);
   return description;
 }
 

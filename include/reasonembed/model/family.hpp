@@ -22,6 +22,9 @@ struct ZeroTensor {
 };
 
 /// How one published model family spells what the library's encoder is made of. A new family is one such value.
+///
+/// Families may share a model_type (config.json then says by a field which one is meant) and an architecture (the sizes
+/// then say which one an encoder is written as).
 struct Family {
   std::string_view model_type;       ///< config.json's "model_type"
   std::string architecture;          ///< what Encoder::architecture() must say
@@ -39,7 +42,13 @@ struct Family {
   /// for
   io::Json (*write_config)(const nn::EncoderConfig& config, const nn::EncoderOptions& options);
   /// What a checkpoint needs beside the encoder's own tensors.
-  std::vector<ZeroTensor> (*zero_tensors)(const nn::EncoderConfig& config);
+  std::vector<ZeroTensor> (*zero_tensors)(const nn::EncoderConfig& config) = [](const nn::EncoderConfig&) {
+    return std::vector<ZeroTensor>();
+  };
+  /// Whether config.json means this family, of those with its model_type.
+  bool (*describes)(const io::JsonFields& config) = [](const io::JsonFields&) { return true; };
+  /// Whether an encoder of these sizes is written as this family, of those with its architecture.
+  bool (*writes)(const nn::EncoderConfig& config) = [](const nn::EncoderConfig&) { return true; };
 };
 
 /// @throws ConfigError if `got`, a size or flag of the encoder, is not the only one that `family` can have

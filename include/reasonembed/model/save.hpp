@@ -175,7 +175,7 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
   using Encoder = typename Model::Description;
   using B = typename Model::Backend;
   using S = typename B::Scalar;
-  const Family family = find_family_of("model::save_encoder", Encoder::architecture());
+  const Family family = find_family_of("model::save_encoder", Encoder::architecture(), encoder.encoder().config());
   const nn::EncoderOptions& numbers = encoder.encoder().options();
   detail::require_known_pooling(Encoder::Pooling::name);
   io::Json config = family.write_config(encoder.encoder().config(), numbers);

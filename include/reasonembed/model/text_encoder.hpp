@@ -90,10 +90,13 @@ class TextEncoder {
 
   /// Loads a Hugging Face or sentence-transformers directory.
   ///
+  /// @param said  what the directory does not say: normalisation, prompts, limits, families of the caller's own
   /// @throws IoError for a missing file, DataError for a malformed one, ConfigError if the directory describes another
   ///         architecture, pooling or size than `Encoder`, NonFiniteError for weights that are no numbers
-  [[nodiscard]] static TextEncoder load(const std::filesystem::path& directory, Options options = {}) {
-    const EncoderDescription description = read_encoder_description(directory);
+  [[nodiscard]] static TextEncoder load(const std::filesystem::path& directory,
+                                        Options options = {},
+                                        const DirectoryOptions& said = {}) {
+    const EncoderDescription description = read_encoder_description(directory, said);
     const std::string where = (directory / "config.json").string();
     if (description.family.architecture != Encoder::architecture()) {
       throw ConfigError::invalid(where,

@@ -2,16 +2,19 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
@@ -47,11 +50,32 @@ template <nn::NeuralKernels B, class Encoder>
 }
 
 namespace detail {
-/// The name a tensor has in this file: with the family's optional prefix or without.
+/// The name a tensor has in this file: with the family's optional prefix or without; of one that is missing, what it
+/// would be called there.
 inline std::string stored_name(const io::ShardedSafeTensors& file, const Family& family, const std::string& parameter) {
   const std::string name = family.tensor_name(parameter);
   const std::string prefixed = std::string(family.optional_prefix) + name;
-  return !file.contains(name) && file.contains(prefixed) ? prefixed : name;
+  if (file.contains(name) || file.contains(prefixed)) {
+    return file.contains(name) ? name : prefixed;
+  }
+  const std::vector<std::string> names = file.names();
+  const bool prefixes = std::any_of(
+      names.begin(), names.end(), [&](const std::string& other) { return other.starts_with(family.optional_prefix); });
+  return prefixes ? prefixed : name;
+}
+
+/// @throws DataError naming the tensor, its shape and the closest names there are
+template <class S>
+void require_tensor(const io::ShardedSafeTensors& file, const std::string& name, const nn::ParameterSlice<S>& slice) {
+  if (!file.contains(name)) {
+    const std::vector<Index> shape = slice.one_dimensional()
+                                         ? std::vector<Index>{slice.values.cols()}
+                                         : std::vector<Index>{slice.values.rows(), slice.values.cols()};
+    throw DataError::invalid(file.where(),
+                             "tensor \"" + name + "\" with shape " + io::shape_text(shape),
+                             "missing",
+                             io::detail::tensor_suggestion(name, file.names()));
+  }
 }
 
 template <class T>
@@ -84,6 +108,7 @@ template <nn::NeuralKernels B, class Encoder>
   std::set<std::string> used;
   encoder.visit(parameters, [&](const nn::ParameterSlice<S>& slice) {
     const std::string name = detail::stored_name(file, family, slice.name);
+    detail::require_tensor(file, name, slice);
     file.read(name, slice.values);
     detail::require_finite<S>(file.where(), name, slice.values);
     used.insert(name);
@@ -95,7 +120,7 @@ template <nn::NeuralKernels B, class Encoder>
     }
     if (!used.contains(name) && !family.ignores(bare)) {
       throw DataError::invalid(file.where(),
-                               "tensor \"" + name + "\"",
+                               "tensor \"" + name + "\" with shape " + io::shape_text(file.tensor(name).shape),
                                "present",
                                "only tensors of a " + std::string(family.model_type) + " of " +
                                    std::to_string(encoder.config().layers) + " layers");

@@ -70,9 +70,10 @@ class TokenEmbedding {
 
 /// The BERT family's sum of token, position and type rows, normalised.
 ///
-///   y_t = dropout(LayerNorm(E[token_t] + P[position_t] + S[0]))                     [Devlin et al. 2019, fig. 2]
+///   y_t = dropout(LayerNorm(E[token_t] + P[offset + position_t] + S[0]))            [Devlin et al. 2019, fig. 2]
 ///
-/// A text is one segment, so every token has type 0; a model without types leaves the term out.
+/// A text is one segment, so every token has type 0; a model without types leaves the term out. The offset,
+/// `position_offset` of the configuration, is 0 for BERT; RoBERTa's family keeps its first rows for padding.
 ///
 /// Models: TokenEmbedder.
 class TokenPositionTypeEmbedding {
@@ -80,7 +81,7 @@ class TokenPositionTypeEmbedding {
   template <class Leaf>
   struct Parameters {
     typename Leaf::Table token;     ///< (V, D)
-    typename Leaf::Table position;  ///< (max_length, D)
+    typename Leaf::Table position;  ///< (position_offset + max_length, D)
     typename Leaf::Table type;      ///< (type_vocab, D) or empty
     LayerNorm::Parameters<Leaf> norm;
   };
@@ -97,7 +98,8 @@ class TokenPositionTypeEmbedding {
 
   TokenPositionTypeEmbedding(const EncoderConfig& config, const EncoderOptions& options)
       : vocab_(config.vocab),
-        positions_(config.max_length),
+        offset_(config.position_offset),
+        positions_(config.position_offset + config.max_length),
         types_(config.type_vocab),
         width_(config.dim),
         norm_(config.dim, options),
@@ -166,13 +168,14 @@ class TokenPositionTypeEmbedding {
   }
 
  private:
-  static void fill_positions(const PackedBatch& batch, std::span<std::int32_t> positions) {
+  void fill_positions(const PackedBatch& batch, std::span<std::int32_t> positions) const {
     for (Index b = 0; b < batch.sequence_count(); ++b) {
-      std::iota(positions.begin() + batch.offsets[b], positions.begin() + batch.offsets[b + 1], 0);
+      std::iota(positions.begin() + batch.offsets[b], positions.begin() + batch.offsets[b + 1], offset_);
     }
   }
 
   Index vocab_;
+  std::int32_t offset_;
   Index positions_;
   Index types_;
   Index width_;

@@ -5,6 +5,7 @@
 #include <support/layer_run.hpp>
 #include <support/model_directory.hpp>
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -168,6 +169,7 @@ TEST_SUITE("model/bert") {
     refused([](auto& c) { c.head_dim = 6; }, "heads * head_dim is 12, expected 8");
     refused([](auto& c) { c.qkv_bias = false; }, "qkv_bias is 0, expected 1");
     refused([](auto& c) { c.linear_bias = false; }, "linear_bias is 0, expected 1");
+    refused([](auto& c) { c.position_offset = 2; }, "position_offset is 2, expected 0");
   }
   TEST_CASE("kMiniLmL6: is a possible configuration of the published model") {
     static_assert(re::model::kMiniLmL6.valid());
@@ -177,5 +179,27 @@ TEST_SUITE("model/bert") {
     CHECK(kFamily.architecture == BertEncoder<>::architecture());
     CHECK(kFamily.model_type == "bert");
     CHECK(kFamily.optional_prefix == "bert.");
+  }
+  TEST_CASE("registry: the published sizes have the published numbers of parameters") {
+    struct Published {
+      re::nn::EncoderConfig config;
+      std::int64_t parameters;  // with the pooler, a square projection that no embedding passes through
+    };
+    for (const auto& [config, parameters] : {Published{re::model::kBertBase, 109'482'240},
+                                             Published{re::model::kBertLarge, 335'141'888},
+                                             Published{re::model::kMiniLmL6, 22'713'216},
+                                             Published{re::model::kMiniLmL12, 33'360'000},
+                                             Published{re::model::kBgeSmallEn, 33'360'000},
+                                             Published{re::model::kBgeBaseEn, 109'482'240},
+                                             Published{re::model::kBgeLargeEn, 335'141'888},
+                                             Published{re::model::kE5Small, 33'360'000},
+                                             Published{re::model::kE5Base, 109'482'240},
+                                             Published{re::model::kE5Large, 335'141'888},
+                                             Published{re::model::kMultilingualE5Small, 117'653'760}}) {
+      CAPTURE(parameters);
+      CHECK(config.valid());
+      const std::int64_t pooler = std::int64_t{config.dim} * (config.dim + 1);
+      CHECK(test::parameter_count<BertEncoder<>>(config) + pooler == parameters);
+    }
   }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 namespace re = reasonembed;
+using re::model::DirectoryOptions;
 using re::model::EncoderDescription;
 using re::model::read_encoder_description;
 using test::changed;
@@ -45,20 +46,24 @@ Files bert_files(const Files& others = {}) {
   files.insert(files.end(), others.begin(), others.end());  // written last, so they hold
   return files;
 }
-EncoderDescription described(const Files& files) {
+EncoderDescription described(const Files& files, const DirectoryOptions& said = {}) {
   const test::Scratch scratch;
   for (const auto& [name, content] : files) {
     test::write_file(scratch, name, content);
   }
-  return read_encoder_description(scratch.path());
+  return read_encoder_description(scratch.path(), said);
 }
 template <class Error>
-void check_files_refused(const Files& files, const std::string& message) {
+void check_files_refused(const Files& files, const std::string& message, const DirectoryOptions& said = {}) {
   const test::Scratch scratch;
   for (const auto& [name, content] : files) {
     test::write_file(scratch, name, content);
   }
-  test::check_refused<Error>(scratch, [&] { (void)read_encoder_description(scratch.path()); }, message);
+  test::check_refused<Error>(scratch, [&] { (void)read_encoder_description(scratch.path(), said); }, message);
+}
+/// A bare directory.
+Files bare_files() {
+  return {{"config.json", std::string(kBertConfigJson)}};
 }
 std::string changed_pooling(std::string_view part, std::string_view by) {
   return changed(kMeanPooling, part, by);
@@ -133,6 +138,80 @@ TEST_SUITE("model/encoder_directory") {
     check_files_refused<re::ConfigError>(
         bert_files({{"modules.json", changed(kModules, "models.Normalize", "models.Dense")}}),
         "modules.json: type is sentence_transformers.models.Dense, expected Transformer, Pooling or Normalize");
+  }
+  TEST_CASE("read_encoder_description: a transformer in a folder of its own is refused") {
+    check_files_refused<re::ConfigError>(
+        bert_files({{"modules.json", changed(kModules, "\"path\": \"\"", "\"path\": \"0_Transformer\"")}}),
+        "modules.json: path of the Transformer is 0_Transformer, expected \"\", this directory itself");
+  }
+  TEST_CASE("read_encoder_description: of a bare directory the caller says the rest") {
+    const EncoderDescription said = described(bare_files(),
+                                              {.normalize = false,
+                                               .query_prompt = "query: ",
+                                               .document_prompt = "passage: ",
+                                               .query_max_tokens = 5,
+                                               .document_max_tokens = 16});
+    CHECK_FALSE(said.options.normalize);
+    CHECK(said.query.prompt == "query: ");
+    CHECK(said.document.prompt == "passage: ");
+    CHECK(said.query.max_tokens == 5);
+    CHECK(said.document.max_tokens == 16);
+    CHECK(described(bare_files(), {.normalize = true}).options.normalize);
+    const EncoderDescription half = described(bare_files(), {.query_prompt = "q: ", .document_max_tokens = 3});
+    CHECK(half.document.prompt.empty());
+    CHECK(half.query.max_tokens == 16);
+    CHECK(half.document.max_tokens == 3);
+  }
+  TEST_CASE("read_encoder_description: caller and directory may say the same, and an empty prompt says nothing") {
+    const std::string file = "config_sentence_transformers.json";
+    const Files files = bert_files({{file, std::string(kPrompts)}});
+    const EncoderDescription same =
+        described(files, {.normalize = true, .query_prompt = "query: ", .document_prompt = "text: "});
+    CHECK(same.query.prompt == "query: ");
+    const Files empty = bert_files({{file, R"({"prompts": {"query": "", "document": ""}})"}});
+    CHECK(described(empty, {.query_prompt = "q: "}).query.prompt == "q: ");
+  }
+  TEST_CASE("read_encoder_description: what caller and directory say differently is refused by name") {
+    const std::string file = "config_sentence_transformers.json";
+    const Files files = bert_files({{file, std::string(kPrompts)}});
+    check_files_refused<re::ConfigError>(
+        files, ": normalize is false, expected true, as modules.json says", {.normalize = false});
+    check_files_refused<re::ConfigError>(
+        bert_files({{"modules.json", R"([{"type": "Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}])"}}),
+        ": normalize is true, expected false, as modules.json says",
+        {.normalize = true});
+    check_files_refused<re::ConfigError>(files,
+                                         ": query_prompt is \"other: \", expected \"query: \", as the directory says",
+                                         {.query_prompt = "other: "});
+    check_files_refused<re::ConfigError>(
+        files, ": query_prompt is \"\", expected \"query: \", as the directory says", {.query_prompt = ""});
+    check_files_refused<re::ConfigError>(
+        files, ": document_prompt is \"d\", expected \"text: \", as the directory says", {.document_prompt = "d"});
+  }
+  TEST_CASE("read_encoder_description: a caller's limit shortens the directory's") {
+    const Files files = bert_files({{"sentence_bert_config.json", R"({"max_seq_length": 9})"}});
+    CHECK(described(files, {.query_max_tokens = 9}).query.max_tokens == 9);
+    CHECK(described(files, {.query_max_tokens = 1}).query.max_tokens == 1);
+    check_files_refused<re::ConfigError>(
+        files, ": query_max_tokens is 10, expected 1..9, the directory's limit", {.query_max_tokens = 10});
+    check_files_refused<re::ConfigError>(bare_files(),
+                                         ": document_max_tokens is 17, expected 1..16, the directory's limit",
+                                         {.document_max_tokens = 17});
+    check_files_refused<re::ConfigError>(bare_files(),
+                                         ": document_max_tokens is -1, expected 1..16, the directory's limit",
+                                         {.document_max_tokens = -1});
+  }
+  TEST_CASE("read_encoder_description: every family is read from its config.json") {
+    for (const auto& [json, type] : {std::pair{test::kXlmRobertaConfigJson, "xlm-roberta"},
+                                     std::pair{test::kQwen2ConfigJson, "qwen2"},
+                                     std::pair{test::kLlamaConfigJson, "llama"}}) {
+      const EncoderDescription found = described({{"config.json", std::string(json)}});
+      CHECK(found.family.model_type == type);
+      CHECK(found.config.valid());
+    }
+    const std::string whole = changed(test::kQwen2ConfigJson, "\"hidden_act\"", "\"is_causal\": false, \"hidden_act\"");
+    CHECK(described({{"config.json", whole}}).family.architecture ==
+          "token>pre_norm(rms_norm,bidirectional_attention(rope),swiglu)");
   }
   TEST_CASE("read_encoder_description: malformed modules are refused") {
     check_files_refused<re::DataError>(bert_files({{"modules.json", "{}"}}),
@@ -235,8 +314,9 @@ TEST_SUITE("model/encoder_directory") {
                                        "config.json: model_type is missing, expected a string");
     check_files_refused<re::DataError>({{"config.json", R"({"model_type": 3})"}},
                                        "config.json: model_type is 3, expected a string");
-    check_files_refused<re::ConfigError>({{"config.json", R"({"model_type": "t5"})"}},
-                                         "config.json: model_type is t5, expected one of bert, qwen3");
+    check_files_refused<re::ConfigError>(
+        {{"config.json", R"({"model_type": "t5"})"}},
+        "config.json: model_type is t5, expected one of bert, xlm-roberta, qwen3, qwen2, llama");
     check_files_refused<re::DataError>(
         {{"config.json", changed(kBertConfigJson, "\"hidden_size\": 8", "\"hidden_size\": null")}},
         "config.json: hidden_size is null, expected an integer in [1, 1048576]");

@@ -39,4 +39,17 @@ TEST_SUITE("model/family") {
     CHECK_THROWS_AS((void)translated("weight"), re::ConfigError);
     CHECK_THROWS_AS((void)translated(""), re::ConfigError);
   }
+  TEST_CASE("require_only_choice: names family, field and both values") {
+    CHECK_NOTHROW(re::model::require_only_choice("f", "heads", 3, 3));
+    CHECK_THROWS_WITH_AS(re::model::require_only_choice("f", "heads", 2, 3),
+                         "model::Family f: heads is 2, expected 3, for config.json has no field for another",
+                         re::ConfigError);
+  }
+  TEST_CASE("Family: one that says nothing of it needs no zeros, and is the only one of its type and architecture") {
+    const re::model::Family family{};
+    CHECK(family.zero_tensors({}).empty());
+    CHECK(family.writes({}));
+    const re::io::Json json = re::io::Json::object();
+    CHECK(family.describes(re::io::JsonFields(json, "config.json")));
+  }
 }

@@ -2,12 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <support/data.hpp>
 #include <support/layer_run.hpp>
 #include <support/model_directory.hpp>
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace re = reasonembed;
 using re::model::Qwen3Encoder;
@@ -98,13 +101,13 @@ TEST_SUITE("model/qwen3") {
   TEST_CASE("read_options: a scaled rotary embedding is refused, however it is spelt") {
     check_options_refused("\"rope_scaling\": null",
                           R"("rope_scaling": {"rope_type": "yarn", "factor": 4.0})",
-                          "config.json: rope_scaling.rope_type is yarn, expected default");
+                          "config.json: rope_scaling.rope_type is yarn, expected default or llama3");
     check_options_refused("\"rope_scaling\": null",
                           R"("rope_scaling": {"type": "linear", "factor": 2.0})",
-                          "config.json: rope_scaling.type is linear, expected default");
+                          "config.json: rope_scaling.type is linear, expected default or llama3");
     check_options_refused("\"rope_theta\": 1000000",
                           R"("rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000000})",
-                          "config.json: rope_parameters.rope_type is dynamic, expected default");
+                          "config.json: rope_parameters.rope_type is dynamic, expected default or llama3");
   }
   TEST_CASE("read_options: what the library does not compute is refused") {
     check_options_refused(
@@ -143,12 +146,54 @@ TEST_SUITE("model/qwen3") {
     CHECK_FALSE(kFamily.ignores("lm_head.bias"));
     CHECK_FALSE(kFamily.ignores("layers.36.input_layernorm.weight"));
   }
-  TEST_CASE("kQwen3: the published sizes are possible configurations") {
-    static_assert(re::model::kQwen3_0_6B.valid() && re::model::kQwen3_4B.valid());
+  TEST_CASE("kQwen3: the published sizes have the published numbers of parameters") {
     static_assert(re::model::kQwen3_0_6B.query_dim() == 2048 && re::model::kQwen3_0_6B.kv_dim() == 1024);
     CHECK(Qwen3Encoder<re::model::kQwen3_0_6B>().dim() == 1024);
     CHECK(Qwen3Encoder<re::model::kQwen3_4B>().dim() == 2560);
+    struct Published {
+      re::nn::EncoderConfig config;
+      std::int64_t parameters;  // of the language model; from 8B on its head is a table of its own
+      bool own_head;
+    };
+    for (const auto& [config, parameters, own_head] :
+         {Published{re::model::kQwen3_0_6B, 596'049'920, false},
+          Published{re::model::kQwen3_1_7B, 1'720'574'976, false},
+          Published{re::model::kQwen3_4B, 4'022'468'096, false},
+          Published{re::model::kQwen3_8B, 8'190'735'360, true},
+          Published{re::model::kQwen3_14B, 14'768'307'200, true},
+          Published{re::model::kQwen3_32B, 32'762'123'264, true},
+          Published{re::model::kQwen3Embedding_0_6B, 595'776'512, false},
+          Published{re::model::kQwen3Embedding_4B, 4'021'774'336, false},
+          Published{re::model::kQwen3Embedding_8B, 7'567'295'488, false}}) {
+      CAPTURE(parameters);
+      CHECK(config.valid());
+      const std::int64_t head = own_head ? std::int64_t{config.vocab} * config.dim : 0;
+      CHECK(test::parameter_count<Qwen3Encoder<>>(config) + head == parameters);
+    }
+  }
+  TEST_CASE("kQwen3: the published config.json files have the registered sizes") {
+    for (const auto& [name, config] :
+         {std::pair{"0.6B", re::model::kQwen3_0_6B}, std::pair{"4B", re::model::kQwen3_4B}}) {
+      const auto path = test::find_data("safetensors-vectors/config-Qwen3-" + std::string(name) + ".json");
+      if (path) {
+        CHECK(test::config_of(kFamily, test::content_of(*path)) == config);
+        CHECK(test::options_of(kFamily, test::content_of(*path)).rope_theta == 1e6);
+      }
+    }
+  }
+  TEST_CASE("qwen3_family: describes the causal models, its neighbour those that see the whole text") {
+    const re::model::Family other = re::model::bidirectional_qwen3_family();
     CHECK(kFamily.architecture == Qwen3Encoder<>::architecture());
+    CHECK(other.architecture == re::model::BidirectionalQwen3Encoder<>::architecture());
     CHECK(kFamily.optional_prefix == "model.");
+    const re::io::Json causal = re::io::parse_json(kQwen3ConfigJson, "config.json");
+    re::io::Json whole = causal;
+    whole["is_causal"] = false;
+    CHECK(kFamily.describes(re::io::JsonFields(causal, "c")));
+    CHECK_FALSE(kFamily.describes(re::io::JsonFields(whole, "c")));
+    CHECK(other.describes(re::io::JsonFields(whole, "c")));
+    CHECK_FALSE(other.describes(re::io::JsonFields(causal, "c")));
+    CHECK(other.write_config(config_of(kQwen3ConfigJson), {})["is_causal"] == false);
+    CHECK_FALSE(kFamily.write_config(config_of(kQwen3ConfigJson), {}).contains("is_causal"));
   }
 }

@@ -1,6 +1,9 @@
+#include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/qwen2.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/save.hpp>
+#include <reasonembed/model/xlm_roberta.hpp>
 
 #include <doctest/doctest.h>
 
@@ -149,6 +152,32 @@ TEST_SUITE("model/save") {
         model_of<re::model::Qwen3Encoder<re::nn::kDynamic, re::nn::Mean>>(kQwen3, re::text::ByteTokenizer(), 2, parts));
     check_round_trip(model_of<re::model::Qwen3Encoder<re::nn::kDynamic, re::nn::Cls>>(
         kQwen3, re::text::ByteTokenizer({.add_begin = true}), 3, parts));
+  }
+  TEST_CASE("save_encoder: every other family comes back to the bit, under its own name") {
+    const Parts scaled{.options = {.norm_eps = 3e-6,
+                                   .rope_theta = 54321.125,
+                                   .rope_scaling = {.factor = 8.0, .original_max_length = 16}}};
+    const auto check = [](const auto& model, const std::string& type, bool causal = true) {
+      CAPTURE(type);
+      check_round_trip(model);
+      const test::Scratch scratch;
+      save_encoder(scratch / "model", model);
+      const re::io::Json config = json_of(scratch / "model/config.json");
+      CHECK(config["model_type"] == type);
+      CHECK(config.value("is_causal", true) == causal);
+    };
+    const re::text::ByteTokenizer bytes;
+    check(model_of<re::model::LlamaEncoder<>>(kQwen3, bytes, 1, scaled), "llama");
+    check(model_of<re::model::BidirectionalLlamaEncoder<>>(kQwen3, bytes, 2, scaled), "llama", false);
+    check(model_of<re::model::BidirectionalQwen3Encoder<>>(kQwen3, bytes, 3), "qwen3", false);
+    re::nn::EncoderConfig config = kQwen3;
+    config.qkv_bias = true;
+    check(model_of<re::model::Qwen2Encoder<>>(config, bytes, 4, scaled), "qwen2");
+    check(model_of<re::model::BidirectionalQwen2Encoder<>>(config, bytes, 5), "qwen2", false);
+    config = kBert;
+    config.position_offset = 2;
+    config.type_vocab = 1;
+    check(model_of<re::model::XlmRobertaEncoder<>>(config, word_piece(), 6), "xlm-roberta");
   }
   TEST_CASE("save_encoder: static sizes and double precision come back to the bit") {
     check_round_trip(model_of<re::model::BertEncoder<kBert>>(kBert, word_piece(), 5));

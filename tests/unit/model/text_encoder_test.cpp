@@ -1,11 +1,14 @@
 #include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/qwen2.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/text_encoder.hpp>
 
 #include <doctest/doctest.h>
 
 #include <support/count_allocations.hpp>
+#include <support/layer_run.hpp>
 #include <support/long_runs.hpp>
+#include <support/model_directory.hpp>
 #include <support/scratch.hpp>
 #include <support/text_samples.hpp>
 #include <support/training.hpp>
@@ -317,6 +320,43 @@ TEST_SUITE("model/text_encoder") {
                          "model::TextEncoder::encode: text 1: model::TextEncoder::tokenize: text is empty, expected a "
                          "token",
                          re::DataError);
+  TEST_CASE("load: the caller says what a bare directory does not, and its pooling is the encoder's") {
+    const test::Scratch scratch;
+    scratch.write("config.json", test::kBertConfigJson);
+    scratch.write("vocab.txt", test::kVocabTxt);
+    const auto description = re::model::read_encoder_description(scratch.path());
+    const re::model::BertEncoder<> bert(description.config, description.options);
+    test::write_checkpoint(scratch / "model.safetensors", test::random_checkpoint(bert, description.family));
+    using Cls = re::model::TextEncoder<re::model::BertEncoder<re::nn::kDynamic, re::nn::Cls>, re::backend::Cpu<float>>;
+    const re::model::DirectoryOptions said{
+        .normalize = false, .query_prompt = "why ", .document_prompt = "", .query_max_tokens = 4};
+    const Cls cls = Cls::load(scratch.path(), {.threads = 1}, said);
+    CHECK(cls.query_role().prompt == "why ");
+    CHECK(cls.query_role().max_tokens == 4);
+    CHECK(cls.document_role().max_tokens == 16);
+    const Matrix<float> query = cls.encode_query({"salt"});
+    CHECK(same_bits(query.flat(), cls.encode_document({"why salt"}).flat()));
+    const Matrix<float> unit = Cls::load(scratch.path(), {.threads = 1}).encode_document({"why salt"});
+    double square = 0.0;
+    for (const float value : query.flat()) {
+      square += double(value) * double(value);
+    }
+    CHECK(std::abs(std::sqrt(square) - 1.0) > 1e-2);
+    CHECK(std::abs(double(query(0, 0)) / std::sqrt(square) - double(unit(0, 0))) < 1e-6);
+    const MiniLm mean = MiniLm::load(scratch.path(), {.threads = 1}, said);
+    CHECK_FALSE(same_bits(query.flat(), mean.encode_query({"salt"}).flat()));
+  }
+  TEST_CASE("load: an encoder of another make than the directory's is refused by name") {
+    const test::Scratch scratch;
+    scratch.write("config.json",
+                  test::changed(test::kQwen2ConfigJson, "\"hidden_act\"", "\"is_causal\": false, \"hidden_act\""));
+    using Causal = re::model::TextEncoder<re::model::Qwen2Encoder<>, re::backend::Cpu<float>>;
+    test::check_refused<re::ConfigError>(
+        scratch,
+        [&] { (void)Causal::load(scratch.path()); },
+        "config.json: architecture of model_type qwen2 is "
+        "token>pre_norm(rms_norm,bidirectional_attention(rope),swiglu), expected "
+        "token>pre_norm(rms_norm,causal_attention(rope),swiglu)");
   }
   TEST_CASE("random_byte_encoder: the weights are a function of the seed") {
     const std::vector<std::string> texts = {"seeded"};

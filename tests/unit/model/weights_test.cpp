@@ -1,6 +1,9 @@
 #include <reasonembed/model/bert.hpp>
+#include <reasonembed/model/llama.hpp>
+#include <reasonembed/model/qwen2.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/weights.hpp>
+#include <reasonembed/model/xlm_roberta.hpp>
 
 #include <doctest/doctest.h>
 
@@ -99,26 +102,102 @@ Matrix<typename B::Scalar> embed(const Encoder& encoder,
   return embeddings;
 }
 
+/// An encoder of one layer of each family.
+template <class Encoder, re::model::Family (*Make)()>
+struct OneLayer {
+  re::model::Family family = Make();
+  Encoder encoder = Encoder([] {
+    re::nn::EncoderConfig config = kSizes;
+    config.layers = 1;
+    const bool bert = std::string(Make().optional_prefix) != "model.";
+    config.type_vocab = bert ? 1 : 0;
+    config.linear_bias = bert;
+    config.qkv_bias = bert || Make().model_type == "qwen2";
+    config.position_offset = Make().model_type == "xlm-roberta" ? 2 : 0;
+    return config;
+  }());
+};
+using Bert = OneLayer<BertEncoder<>, re::model::bert_family>;
+using XlmRoberta = OneLayer<re::model::XlmRobertaEncoder<>, re::model::xlm_roberta_family>;
+using Qwen3 = OneLayer<Qwen3Encoder<>, re::model::qwen3_family>;
+using Qwen2 = OneLayer<re::model::Qwen2Encoder<>, re::model::qwen2_family>;
+using BidirectionalQwen2 = OneLayer<re::model::BidirectionalQwen2Encoder<>, re::model::bidirectional_qwen2_family>;
+using Llama = OneLayer<re::model::LlamaEncoder<>, re::model::llama_family>;
+#define ALL_CASES Bert, XlmRoberta, Qwen3, Qwen2, BidirectionalQwen2, Llama
+
+/// What loading a checkpoint into the encoder throws, the directory's name cut out.
+template <class Error, class Case>
+std::string refusal(const Case& one, const Checkpoint& checkpoint) {
+  const test::Scratch scratch;
+  test::write_checkpoint(scratch / "model.safetensors", checkpoint);
+  try {
+    (void)load<Cpu32>(one.encoder, one.family, scratch);
+  } catch (const Error& error) {
+    return std::string(error.what()).substr(scratch.path().string().size() + 1);
+  }
+  return "nothing thrown";
+}
+
 }  // namespace
 
 TEST_SUITE("model/weights") {
-  TEST_CASE_TEMPLATE("load_weights: reads every tensor, with the family's prefix or without", B, Cpu32, Cpu64) {
-    using S = typename B::Scalar;
-    const BertEncoder<> bert(kSizes);
-    const Qwen3Encoder<> qwen3(kQwen3Sizes);
+  TEST_CASE_TEMPLATE("load_weights: reads every tensor, with the family's prefix or without", Case, ALL_CASES) {
     for (const bool prefixed : {false, true}) {
+      const Case one;
+      CAPTURE(one.family.model_type);
       CAPTURE(prefixed);
-      const test::Scratch bert_directory;
-      const std::string bert_prefix = prefixed ? "bert." : "";
-      const Checkpoint bert_checkpoint = test::random_checkpoint(bert, kBert, bert_prefix);
-      test::write_checkpoint(bert_directory / "model.safetensors", bert_checkpoint);
-      check_same<S>(bert, kBert, load<B>(bert, kBert, bert_directory), bert_checkpoint, bert_prefix);
-      const test::Scratch qwen3_directory;
-      const std::string qwen3_prefix = prefixed ? "model." : "";
-      const Checkpoint qwen3_checkpoint = test::random_checkpoint(qwen3, kQwen3, qwen3_prefix);
-      test::write_checkpoint(qwen3_directory / "model.safetensors", qwen3_checkpoint);
-      check_same<S>(qwen3, kQwen3, load<B>(qwen3, kQwen3, qwen3_directory), qwen3_checkpoint, qwen3_prefix);
+      const test::Scratch directory;
+      const std::string prefix = prefixed ? std::string(one.family.optional_prefix) : "";
+      const Checkpoint checkpoint = test::random_checkpoint(one.encoder, one.family, prefix);
+      test::write_checkpoint(directory / "model.safetensors", checkpoint);
+      check_same<float>(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, directory), checkpoint, prefix);
+      check_same<double>(one.encoder, one.family, load<Cpu64>(one.encoder, one.family, directory), checkpoint, prefix);
     }
+  }
+  TEST_CASE_TEMPLATE("load_weights: of every family, a missing, extra or misshapen tensor is named", Case, ALL_CASES) {
+    const Case one;
+    CAPTURE(one.family.model_type);
+    const std::string prefix(one.family.optional_prefix);
+    const Checkpoint good = test::random_checkpoint(one.encoder, one.family, prefix);
+    for (const auto& [name, tensor] : good) {
+      CAPTURE(name);
+      Checkpoint missing = good;
+      missing.erase(name);
+      CHECK(refusal<re::DataError>(one, missing)
+                .starts_with("model.safetensors: tensor \"" + name + "\" with shape " +
+                             re::io::shape_text(tensor.shape) + " is missing, expected "));
+      Checkpoint misshapen = good;
+      misshapen[name].shape.back() += 1;
+      misshapen[name].values.resize(tensor.values.size() / std::size_t(tensor.shape.back()) *
+                                    std::size_t(tensor.shape.back() + 1));
+      const std::vector<Index> want = tensor.shape.size() == 1 ? std::vector<Index>{1, tensor.shape[0]} : tensor.shape;
+      CHECK(refusal<re::ShapeError>(one, misshapen) == "model.safetensors: tensor \"" + name + "\": shape is " +
+                                                           re::io::shape_text(misshapen[name].shape) + ", expected " +
+                                                           re::io::shape_text(want));
+    }
+    Checkpoint extra = good;
+    extra.emplace(prefix + "adapter.weight", test::StoredTensor{{2}, {1, 2}});
+    CHECK(refusal<re::DataError>(one, extra) ==
+          "model.safetensors: tensor \"" + prefix +
+              "adapter.weight\" with shape [2] is present, expected only tensors of a " +
+              std::string(one.family.model_type) + " of 1 layers");
+  }
+  TEST_CASE_TEMPLATE("load_weights: of every family, a checkpoint in several files is read", Case, ALL_CASES) {
+    const Case one;
+    CAPTURE(one.family.model_type);
+    const Checkpoint all = test::random_checkpoint(one.encoder, one.family);
+    const test::Scratch scratch;
+    Checkpoint parts[2];
+    std::string map;
+    for (const auto& [name, tensor] : all) {
+      const std::size_t part = parts[0].size() < all.size() / 2 ? 0 : 1;
+      parts[part].emplace(name, tensor);
+      map += (map.empty() ? "\"" : ", \"") + name + "\": \"part" + std::to_string(part) + ".safetensors\"";
+    }
+    test::write_checkpoint(scratch / "part0.safetensors", parts[0]);
+    test::write_checkpoint(scratch / "part1.safetensors", parts[1]);
+    scratch.write("model.safetensors.index.json", "{\"weight_map\": {" + map + "}}");
+    check_same<float>(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, scratch), all, "");
   }
   TEST_CASE("load_weights: leaves out what has no part in an embedding") {
     const BertEncoder<> bert(kSizes);
@@ -139,22 +218,6 @@ TEST_SUITE("model/weights") {
     test::write_checkpoint(scratch / "model.safetensors", checkpoint);
     CHECK_NOTHROW((void)load<Cpu32>(qwen3, kQwen3, scratch));
   }
-  TEST_CASE("load_weights: reads a checkpoint in several files") {
-    const BertEncoder<> bert(kSizes);
-    const Checkpoint all = test::random_checkpoint(bert, kBert);
-    const test::Scratch scratch;
-    Checkpoint parts[2];
-    std::string map;
-    for (const auto& [name, tensor] : all) {
-      const std::size_t part = name.starts_with("embeddings") ? 0 : 1;
-      parts[part].emplace(name, tensor);
-      map += (map.empty() ? "\"" : ", \"") + name + "\": \"part" + std::to_string(part) + ".safetensors\"";
-    }
-    test::write_checkpoint(scratch / "part0.safetensors", parts[0]);
-    test::write_checkpoint(scratch / "part1.safetensors", parts[1]);
-    scratch.write("model.safetensors.index.json", "{\"weight_map\": {" + map + "}}");
-    check_same<float>(bert, kBert, load<Cpu32>(bert, kBert, scratch), all, "");
-  }
   TEST_CASE("load_weights: a missing tensor is named") {
     Checkpoint checkpoint = test::random_checkpoint(BertEncoder<>(kSizes), kBert);
     checkpoint.erase("encoder.layer.1.output.dense.bias");
@@ -167,7 +230,8 @@ TEST_SUITE("model/weights") {
       message = error.what();
     }
     CAPTURE(message);
-    CHECK(message.find("tensor \"encoder.layer.1.output.dense.bias\" is missing, expected ") != std::string::npos);
+    CHECK(message.find("tensor \"encoder.layer.1.output.dense.bias\" with shape [8] is missing, expected ") !=
+          std::string::npos);
   }
   TEST_CASE("load_weights: a tensor of another shape is refused with both shapes") {
     Checkpoint checkpoint = test::random_checkpoint(BertEncoder<>(kSizes), kBert);
@@ -184,13 +248,13 @@ TEST_SUITE("model/weights") {
     Checkpoint checkpoint = test::random_checkpoint(BertEncoder<>(kSizes), kBert);
     checkpoint.emplace("encoder.layer.2.output.dense.bias", test::StoredTensor{{8}, std::vector<float>(8)});
     check_checkpoint_refused<re::DataError>(checkpoint,
-                                            "model.safetensors: tensor \"encoder.layer.2.output.dense.bias\" is "
-                                            "present, expected only tensors of a bert of 2 layers");
+                                            "model.safetensors: tensor \"encoder.layer.2.output.dense.bias\" "
+                                            "with shape [8] is present, expected only tensors of a bert of 2 layers");
     checkpoint = test::random_checkpoint(BertEncoder<>(kSizes), kBert);
     checkpoint.emplace("bert.embeddings.LayerNorm.bias", test::StoredTensor{{8}, std::vector<float>(8)});
     check_checkpoint_refused<re::DataError>(checkpoint,
-                                            "model.safetensors: tensor \"bert.embeddings.LayerNorm.bias\" is present, "
-                                            "expected only tensors of a bert of 2 layers");
+                                            "model.safetensors: tensor \"bert.embeddings.LayerNorm.bias\" "
+                                            "with shape [8] is present, expected only tensors of a bert of 2 layers");
   }
   TEST_CASE("load_weights: a weight that is no number is refused by tensor and element") {
     for (const auto& [value, text] : {std::pair{std::numeric_limits<float>::quiet_NaN(), "nan"},

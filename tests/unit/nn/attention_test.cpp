@@ -25,6 +25,8 @@ using test::Cpu32;
 using test::Cpu64;
 using Bert = BidirectionalAttention<>;
 using Qwen3 = CausalAttention<QkNorm, Rope>;
+using Qwen2 = CausalAttention<Rope>;
+using BidirectionalQwen2 = BidirectionalAttention<Rope>;
 
 namespace {
 
@@ -92,6 +94,17 @@ TEST_SUITE("nn/attention") {
                                  test::check_layer(Qwen3(config, kOptions), batch_of(one.lengths))}) {
         CHECK_MESSAGE(report.passed, report.message());
       }
+    }
+  }
+  TEST_CASE("vjp: is the gradient of forward with biases of queries, keys and values alone, and scaled angles") {
+    EncoderConfig config = sizes(4, 2, 4);
+    config.linear_bias = false;
+    const EncoderOptions scaled{.norm_eps = 0.1, .rope_scaling = {.factor = 4.0, .original_max_length = 20}};
+    for (const auto& report : {test::check_layer(Qwen2(config, kOptions), batch_of({3, 1, 4})),
+                               test::check_layer(Qwen2(config, scaled), batch_of({3, 1, 4})),
+                               test::check_layer(BidirectionalQwen2(config, kOptions), batch_of({3, 1, 4})),
+                               test::check_layer(BidirectionalQwen2(config, scaled), batch_of({3, 1, 4}))}) {
+      CHECK_MESSAGE(report.passed, report.message());
     }
   }
   TEST_CASE("vjp: is the gradient of forward beyond one block of queries") {

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace re = reasonembed;
 using re::nn::EncoderConfig;
@@ -53,6 +54,8 @@ TEST_SUITE("nn/config") {
     CHECK_FALSE(with(&EncoderConfig::head_dim, 5).valid());
     CHECK_FALSE(with(&EncoderConfig::kv_heads, 3).valid());
     CHECK_FALSE(with(&EncoderConfig::type_vocab, -1).valid());
+    static_assert(with(&EncoderConfig::position_offset, 2).valid());
+    CHECK_FALSE(with(&EncoderConfig::position_offset, -1).valid());
   }
   TEST_CASE("query_dim, kv_dim: are widths of all heads, whatever dim is") {
     static_assert(kSizes.query_dim() == 24 && kSizes.kv_dim() == 12);
@@ -73,6 +76,7 @@ TEST_SUITE("nn/config") {
     check_refused(with(&EncoderConfig::mlp_dim, 17), kSizes, "nn::Encoder: mlp_dim is 17, expected 16");
     check_refused(with(&EncoderConfig::max_length, 31), kSizes, "nn::Encoder: max_length is 31, expected 32");
     check_refused(with(&EncoderConfig::type_vocab, 2), kSizes, "nn::Encoder: type_vocab is 2, expected 0");
+    check_refused(with(&EncoderConfig::position_offset, 2), kSizes, "nn::Encoder: position_offset is 2, expected 0");
     EncoderConfig biased = kSizes;
     biased.qkv_bias = true;
     check_refused(biased, kSizes, "nn::Encoder: qkv_bias is 1, expected 0");
@@ -105,5 +109,27 @@ TEST_SUITE("nn/config") {
     check_refused({.dropout = 1.0}, "nn::Encoder: dropout is 1.000000, expected 0 <= dropout < 1");
     check_refused({.dropout = -0.5}, "nn::Encoder: dropout is -0.500000, expected 0 <= dropout < 1");
     check_refused({.dropout = kNan}, "nn::Encoder: dropout is nan, expected 0 <= dropout < 1");
+  }
+  TEST_CASE("RopeScaling: is off until it has an original length") {
+    static_assert(!re::nn::RopeScaling{}.enabled());
+    static_assert(re::nn::RopeScaling{.original_max_length = 1}.enabled());
+    CHECK(EncoderOptions().rope_scaling == re::nn::RopeScaling());
+    re::nn::RopeScaling copy = {.factor = 2.0, .original_max_length = 7};
+    const re::nn::RopeScaling moved = std::move(copy);
+    CHECK(moved == re::nn::RopeScaling{.factor = 2.0, .original_max_length = 7});
+  }
+  TEST_CASE("require_options: names what no scaling can have, where there is one") {
+    const auto refused = [](re::nn::RopeScaling scaling, const std::string& message) {
+      CHECK_NOTHROW(re::nn::require_options({.rope_scaling = scaling}));  // off: nobody reads it
+      scaling.original_max_length = 64;
+      check_refused({.rope_scaling = scaling}, "nn::Encoder: rope_scaling." + message);
+    };
+    refused({.factor = 0.5}, "factor is 0.500000, expected a number >= 1");
+    refused({.factor = kInfinity}, "factor is inf, expected a number >= 1");
+    refused({.factor = kNan}, "factor is nan, expected a number >= 1");
+    refused({.low_freq_factor = 0.0}, "low_freq_factor is 0.000000, expected a number > 0");
+    refused({.low_freq_factor = 4.0}, "high_freq_factor is 4.000000, expected a number > low_freq_factor");
+    refused({.high_freq_factor = kNan}, "high_freq_factor is nan, expected a number > low_freq_factor");
+    CHECK_NOTHROW(re::nn::require_options({.rope_scaling = {.factor = 1.0, .original_max_length = 1}}));
   }
 }

@@ -25,12 +25,13 @@ using test::Cpu64;
 
 namespace {
 
-EncoderConfig sizes(int vocab, int dim, int type_vocab = 2) {
+EncoderConfig sizes(int vocab, int dim, int type_vocab = 2, int position_offset = 0) {
   EncoderConfig config = test::tiny_config();
   config.vocab = vocab;
   config.dim = dim;
   config.max_length = 6;
   config.type_vocab = type_vocab;
+  config.position_offset = position_offset;
   return config;
 }
 
@@ -117,9 +118,10 @@ TEST_SUITE("nn/embedding") {
   TEST_CASE_TEMPLATE("TokenPositionTypeEmbedding::forward: equals the equation", B, Cpu32, Cpu64) {
     for (const int dim : {2, 8, 17}) {
       for (const int types : {0, 1, 2}) {
+        const Index offset = types == 1 ? 2 : 0;
         CAPTURE(dim);
         CAPTURE(types);
-        const TokenPositionTypeEmbedding embedding(sizes(11, dim, types), {.norm_eps = 1e-2});
+        const TokenPositionTypeEmbedding embedding(sizes(11, dim, types, int(offset)), {.norm_eps = 1e-2});
         check_rows<B>(
             embedding,
             kTokens,
@@ -135,7 +137,7 @@ TEST_SUITE("nn/embedding") {
                 for (Index d = 0; d < dim; ++d) {
                   const auto i = static_cast<std::size_t>(t);
                   sum(t, d) = tensors.at("e.token.weight")(kTokens[i], d) +
-                              tensors.at("e.position.weight")(positions[i], d) +
+                              tensors.at("e.position.weight")(offset + positions[i], d) +
                               (types > 0 ? tensors.at("e.type.weight")(0, d) : 0.0);
                 }
               }
@@ -150,7 +152,7 @@ TEST_SUITE("nn/embedding") {
     const auto report = test::check_parameters(tokens_only, weighed_rows(tokens_only, kTokens, kOffsets));
     CHECK_MESSAGE(report.passed, report.message());
     for (const int types : {0, 2}) {
-      const TokenPositionTypeEmbedding all(sizes(11, 4, types), {.norm_eps = 0.5});
+      const TokenPositionTypeEmbedding all(sizes(11, 4, types, types), {.norm_eps = 0.5});
       const auto of_all = test::check_parameters(all, weighed_rows(all, kTokens, kOffsets));
       CHECK_MESSAGE(of_all.passed, of_all.message());
     }
@@ -200,16 +202,18 @@ TEST_SUITE("nn/embedding") {
     }
   }
   TEST_CASE("forward: a sequence longer than the position table is refused") {
-    const TokenPositionTypeEmbedding embedding(sizes(11, 4), {});
-    const auto weights = test::random_parameters<Cpu32>(embedding, 1);
-    const std::vector<std::int32_t> tokens(7, 1);
-    const std::vector<std::int32_t> offsets = {0, 7};
-    re::Arena arena;
-    re::nn::Context<Cpu32> context{.arena = arena, .batch = {tokens, offsets}};
-    Matrix<float> y(7, 4);
-    re::nn::Nothing nothing;
-    CHECK_THROWS_AS(embedding.forward(context, weights, y.view(), nothing), re::ShapeError);
-    CHECK(arena.used() == 0);
+    for (const int offset : {0, 2}) {
+      const TokenPositionTypeEmbedding embedding(sizes(11, 4, 2, offset), {});
+      const auto weights = test::random_parameters<Cpu32>(embedding, 1);
+      const std::vector<std::int32_t> tokens(7, 1);
+      const std::vector<std::int32_t> offsets = {0, 7};
+      re::Arena arena;
+      re::nn::Context<Cpu32> context{.arena = arena, .batch = {tokens, offsets}};
+      Matrix<float> y(7, 4);
+      re::nn::Nothing nothing;
+      CHECK_THROWS_AS(embedding.forward(context, weights, y.view(), nothing), re::ShapeError);
+      CHECK(arena.used() == 0);
+    }
   }
   TEST_CASE("visit: names tables and norm, and leaves out types a model does not have") {
     CHECK(test::visited_slices(TokenEmbedding(sizes(11, 4), {})) ==
@@ -221,6 +225,8 @@ TEST_SUITE("nn/embedding") {
                                    "layer.norm.gain (1, 4) gain",
                                    "layer.norm.bias (1, 4) bias"});
     CHECK(test::visited_slices(TokenPositionTypeEmbedding(sizes(11, 4, 0), {})).size() == 4);
+    CHECK(test::visited_slices(TokenPositionTypeEmbedding(sizes(11, 4, 1, 2), {}))[1] ==
+          "layer.position.weight (8, 4) table");
   }
   TEST_CASE("architecture: names the components") {
     CHECK(TokenEmbedding::architecture() == "token");
