@@ -148,17 +148,18 @@ TEST_SUITE("model/tokenizer_writer") {
     const test::Scratch scratch;
     CHECK_THROWS_WITH_AS(
         (void)re::model::read_tokenizer(scratch.path()),
-        (scratch.path().string() + ": tokenizer is missing, expected tokenizer.json or vocab.txt").c_str(),
+        (scratch.path().string() + ": tokenizer is missing, expected tokenizer.json, vocab.json with merges.txt, "
+                                   "vocab.txt or tokenizer.model")
+            .c_str(),
         re::IoError);
-    const std::string path = scratch.write("tokenizer.json", R"({"model": {"type": "Unigram"}})").string();
+    const std::string path = scratch.write("tokenizer.json", R"({"model": {"type": "WordLevel"}})").string();
     CHECK_THROWS_WITH_AS((void)re::model::read_tokenizer(scratch.path()),
-                         (path + ": model.type is \"Unigram\", expected \"WordPiece\"").c_str(),
+                         (path + ": model.type is \"WordLevel\", expected BPE, Unigram or WordPiece").c_str(),
                          re::ConfigError);
-    scratch.write("tokenizer.json", R"({"model": {"type": "BPE", "merges": ["a b"], "vocab": {}}})");
-    CHECK_THROWS_WITH_AS(
-        (void)re::model::read_tokenizer(scratch.path()),
-        (path + ": model.merges is 1 merges, expected none, the only byte-level tokenizer supported").c_str(),
-        re::ConfigError);
+    scratch.write("tokenizer.json", R"({"model": {"type": "BPE", "merges": ["a b"], "vocab": {"a": 0}}})");
+    CHECK_THROWS_WITH_AS((void)re::model::read_tokenizer(scratch.path()),
+                         (path + ": model.merges[0] is \"a b\", expected tokens of model.vocab, not \"b\"").c_str(),
+                         re::DataError);
   }
   TEST_CASE("write_tokenizer: a directory that is not there is named") {
     const test::Scratch scratch;
