@@ -22,8 +22,8 @@ struct BytePairEncodingOptions {
   bool fuse_unknown = false;                          ///< unknown characters side by side are one token
   bool byte_fallback = false;                         ///< spell unknown characters by <0x00> to <0xFF>
   bool ignore_merges = false;                         ///< a word that is a token stays one, whatever the merges say
-  std::string continuing_prefix;                      ///< marks a character that does not begin its word
-  std::string end_suffix;                             ///< marks a character that ends its word
+  std::string continuing_prefix = {};                 ///< marks a character that does not begin its word
+  std::string end_suffix = {};                        ///< marks a character that ends its word
 
   friend bool operator==(const BytePairEncodingOptions&, const BytePairEncodingOptions&) = default;
 };
