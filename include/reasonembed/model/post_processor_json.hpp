@@ -27,8 +27,8 @@ struct TextFrame {
 inline TextFrame frame_of_pair(const io::JsonFields& part) {
   const auto id = [&](std::string_view name) {
     const io::Json& pair = part.get_array(name);
-    const bool fits = pair.size() == 2 && pair[1].is_number_unsigned() &&
-                      pair[1].get<std::uint64_t>() <= std::numeric_limits<std::int32_t>::max();
+    const bool fits = pair.size() == 2 && pair[1].is_number_integer() && pair[1].get<std::int64_t>() >= 0 &&
+                      pair[1].get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
     if (!fits) {
       throw DataError::invalid(part.where(), name, pair.dump(), "[token, id]");
     }
