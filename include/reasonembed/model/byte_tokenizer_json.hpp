@@ -3,6 +3,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/io/json.hpp>
+#include <reasonembed/text/byte_level.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/unicode.hpp>
 
@@ -21,14 +22,11 @@ inline constexpr std::string_view kBytePadding = "!";
 
 namespace detail {
 
-/// The visible character that stands for each byte in byte-level vocabularies: itself if it prints, otherwise one of
-/// those from U+0100 on, in order.                                                          [Radford 2019, encoder.py]
+/// The visible character that stands for each byte in byte-level vocabularies.
 inline std::array<std::string, 256> byte_characters() {
   std::array<std::string, 256> characters;
-  char32_t next = 0x100;
-  for (char32_t byte = 0; byte < 256; ++byte) {
-    const bool prints = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-    text::append_utf8(prints ? byte : next++, characters[byte]);
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    text::append_utf8(text::kByteCharacters[byte], characters[byte]);
   }
   return characters;
 }

@@ -7,7 +7,15 @@
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/model/post_processor_json.hpp>
+#include <reasonembed/model/tiktoken_file.hpp>
+#include <reasonembed/model/token_model_json.hpp>
+#include <reasonembed/model/tokenizer_config.hpp>
+#include <reasonembed/model/tokenizer_pipeline_json.hpp>
+#include <reasonembed/model/vocab_merges.hpp>
+#include <reasonembed/text/added_tokens.hpp>
 #include <reasonembed/text/any_tokenizer.hpp>
+#include <reasonembed/text/tokenizer_pipeline.hpp>
 #include <reasonembed/text/vocabulary.hpp>
 #include <reasonembed/text/word_piece.hpp>
 
@@ -16,6 +24,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,28 +54,6 @@ inline text::BertNormalizerOptions normalizer_options(const JsonFields& file) {
           .handle_chinese_chars = fields.get_bool("handle_chinese_chars"),
           .strip_accents = fields.find_bool("strip_accents"),
           .lowercase = fields.get_bool("lowercase")};
-}
-
-/// The tokens of "model.vocab" by id.
-inline text::Vocabulary vocabulary_of(const JsonFields& model) {
-  const Json& entries = model.get_object("vocab").json();
-  const auto size = static_cast<std::int64_t>(entries.size());
-  std::vector<std::string> tokens(entries.size());
-  for (const auto& [token, value] : entries.items()) {
-    const std::string name = "model.vocab[" + io::in_quotes(token) + "]";
-    const bool fits = value.is_number_integer() && value.get<std::int64_t>() >= 0 && value.get<std::int64_t>() < size;
-    if (!fits || token.empty()) {
-      throw DataError::invalid(
-          model.where(), name, value.dump(), "the id of a token, 0 to " + std::to_string(size - 1) + " without holes");
-    }
-    std::string& place = tokens[value.get<std::size_t>()];
-    if (!place.empty()) {
-      throw DataError::invalid(
-          model.where(), name, value.dump() + ", which is also the id of " + io::in_quotes(place), "different ids");
-    }
-    place = token;
-  }
-  return text::Vocabulary(tokens, model.where());
 }
 
 /// The contents of "added_tokens".
@@ -191,15 +178,6 @@ inline text::WordPiece word_piece_from(const JsonFields& file) {
   return text::WordPiece(std::move(vocabulary), std::move(options), file.where());
 }
 
-/// A token of tokenizer_config.json: a string, or an object with its content.
-inline std::string token_of(const JsonFields& config, std::string_view name, const std::string& otherwise) {
-  if (!config.has(name)) {
-    return otherwise;
-  }
-  return config.json().at(std::string(name)).is_object() ? config.get_object(name).get_string("content")
-                                                         : config.get_string(name);
-}
-
 /// What tokenizer_config.json says about a vocab.txt.
 inline text::WordPieceOptions options_from_config(const std::filesystem::path& path) {
   const Json json = io::read_json(path);
@@ -280,23 +258,110 @@ inline std::filesystem::path tokenizer_path(const std::filesystem::path& directo
   return detail::word_piece_from(io::JsonFields(json, path.string()));
 }
 
-/// Loads whichever tokenizer a Hugging Face directory holds: BERT's WordPiece, or a byte-level tokenizer.json that
-/// merges nothing, as `write_tokenizer` writes it.
+namespace detail {
+
+/// @return  true for a tokenizer.json that text::WordPiece follows to the letter; others go through a pipeline
+inline bool describes_word_piece(const JsonFields& file) {
+  const auto type_of = [&](std::string_view part) {
+    const std::optional<JsonFields> fields = file.find_object(part);
+    return fields ? fields->find_string("type").value_or("") : std::string();
+  };
+  const std::string processor = type_of("post_processor");
+  if (type_of("model") != "WordPiece" || type_of("normalizer") != "BertNormalizer" ||
+      type_of("pre_tokenizer") != "BertPreTokenizer" ||
+      (processor != "TemplateProcessing" && processor != "BertProcessing")) {
+    return false;
+  }
+  // A template may name a token and give another id; the id counts.
+  const TextFrame frame = text_frame_of(file);
+  const JsonFields vocabulary = file.get_object("model").get_object("vocab");
+  const auto has_id = [&](const std::string& token, std::int32_t id) {
+    return vocabulary.has(token) && vocabulary.json()[token] == id;
+  };
+  if (frame.before.size() != 1 || frame.behind.size() != 1) {
+    return false;
+  }
+  const Surroundings around = surroundings(file);
+  const std::vector<text::AddedToken> added = all_added_tokens(file);
+  return has_id(around.begin, frame.before[0]) && has_id(around.end, frame.behind[0]) &&
+         std::all_of(added.begin(), added.end(), [&](const text::AddedToken& token) {
+           return !token.single_word && !token.lstrip && !token.rstrip && !token.normalized &&
+                  has_id(token.content, token.id);
+         });
+}
+
+/// @return  true for a tokenizer.json with the vocabulary of text::ByteTokenizer, which merges nothing
+inline bool describes_bytes(const JsonFields& file) {
+  const std::optional<JsonFields> model = file.find_object("model");
+  return model && model->find_string("type") == "BPE" && model->has("merges") && model->has("vocab") &&
+         model->json()["merges"].empty() && model->json()["vocab"] == byte_vocabulary();
+}
+
+/// @return  the file that read_tokenizer begins with, or `directory` itself if it is no directory
+inline std::filesystem::path any_tokenizer_path(const std::filesystem::path& directory) {
+  if (!std::filesystem::is_directory(directory)) {
+    return directory;
+  }
+  for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model"}) {
+    if (std::filesystem::exists(directory / name)) {
+      return directory / name;
+    }
+  }
+  throw IoError::failed(directory.string(),
+                        "tokenizer",
+                        "missing",
+                        "tokenizer.json, vocab.json with merges.txt, vocab.txt or tokenizer.model");
+}
+
+/// The tokenizer_config.json beside a tokenizer's file, empty if there is none.
+inline std::string config_beside(const std::filesystem::path& path) {
+  const std::filesystem::path config = path.parent_path() / "tokenizer_config.json";
+  return std::filesystem::exists(config) ? io::read_text_file(config) : std::string();
+}
+
+}  // namespace detail
+
+/// Loads whichever tokenizer a Hugging Face directory holds, with the token ids of Hugging Face `tokenizers`:
+///
+/// | file                     | tokenizer                                                                       |
+/// |--------------------------|---------------------------------------------------------------------------------|
+/// | tokenizer.json           | BPE, Unigram or WordPiece with every normaliser, pre-tokenizer and              |
+/// |                          | post-processor of docs/file_formats.md; the byte tokenizer of `write_tokenizer` |
+/// | vocab.json, merges.txt   | byte-level BPE of the class in tokenizer_config.json: GPT-2, RoBERTa, Qwen      |
+/// | vocab.txt                | BERT's WordPiece                                                                |
+/// | tokenizer.model          | tiktoken ranks as Llama 3 ships them, special tokens from tokenizer_config.json |
+///
+/// The first of them that is there is read. "truncation", "padding" and "decoder" are not used.
 ///
 /// @param directory  or the path of one of the files
-/// @throws           as read_word_piece; ConfigError naming the part for a byte-level tokenizer that is not ours
+/// @throws           IoError if no file is there or one can't be read; DataError naming the file and field or line for
+///                   broken content; ConfigError naming the part that is not supported
 [[nodiscard]] inline text::AnyTokenizer read_tokenizer(const std::filesystem::path& directory) {
-  const std::filesystem::path path = detail::tokenizer_path(directory);
-  if (path.extension() != ".json") {
+  const std::filesystem::path path = detail::any_tokenizer_path(directory);
+  const std::string name = path.filename().string();
+  auto source = std::make_shared<text::TokenizerSource>();
+  source->config = detail::config_beside(path);
+  io::Json json;
+  if (name == "vocab.json" || name == "merges.txt") {
+    json = tokenizer_json_from_merges(path.parent_path());
+    source->tokenizer = io::dump_json(json) + "\n";
+  } else if (path.extension() == ".model" || path.extension() == ".tiktoken") {
+    json = tokenizer_json_from_tiktoken(path);
+    source->tokenizer = io::dump_json(json) + "\n";
+  } else if (path.extension() == ".json") {
+    source->tokenizer = io::read_text_file(path);
+    json = io::parse_json(source->tokenizer, path.string());
+  } else {
     return detail::word_piece_from_vocab_txt(path);
   }
-  const io::Json json = io::read_json(path);
   const io::JsonFields file(json, path.string());
-  const std::optional<io::JsonFields> model = file.find_object("model");
-  if (model && model->find_string("type") == "BPE") {
+  if (detail::describes_bytes(file)) {
     return byte_tokenizer_from_json(file);
   }
-  return detail::word_piece_from(file);
+  if (detail::describes_word_piece(file)) {
+    return detail::word_piece_from(file);
+  }
+  return tokenizer_pipeline_from_json(file, std::move(source));
 }
 
 }  // namespace reasonembed::model

@@ -1,12 +1,16 @@
 #pragma once
 /// @file Tokenizers into a Hugging Face directory.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/model/tokenizer_config.hpp>
+#include <reasonembed/text/added_tokens.hpp>
 #include <reasonembed/text/any_tokenizer.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
+#include <reasonembed/text/tokenizer_pipeline.hpp>
 #include <reasonembed/text/vocabulary.hpp>
 #include <reasonembed/text/word_piece.hpp>
 
@@ -127,6 +131,50 @@ inline void write_tokenizer_config(const std::filesystem::path& directory,
   io::write_json(directory / "special_tokens_map.json", roles);
 }
 
+/// The special tokens of a pipeline by the role that the tokenizer_config.json it was read with gave them.
+///
+/// Only tokens that the tokenizer recognises in texts are named: Hugging Face recognises each that it is told of.
+inline io::Json token_roles(const text::TokenizerParts& parts) {
+  const auto find = [&](const std::string& content) {
+    return std::find_if(parts.added_tokens.begin(), parts.added_tokens.end(), [&](const text::AddedToken& token) {
+      return token.special && token.content == content;
+    });
+  };
+  io::Json roles = io::Json::object();
+  if (!parts.source->config.empty()) {
+    const io::Json json = io::parse_json(parts.source->config, "tokenizer_config.json");
+    const io::JsonFields config(json, "tokenizer_config.json");
+    for (const std::string_view role : kTokenRoles) {
+      if (const std::string token = token_of(config, role, ""); find(token) != parts.added_tokens.end()) {
+        roles[std::string(role)] = token;
+      }
+    }
+  }
+  if (!roles.contains("pad_token")) {  // masked, so that any token will do
+    const auto special = std::find_if(parts.added_tokens.begin(),
+                                      parts.added_tokens.end(),
+                                      [](const text::AddedToken& token) { return token.special; });
+    if (special != parts.added_tokens.end()) {
+      roles["pad_token"] = special->content;
+    }
+  }
+  return roles;
+}
+
+/// Writes the tokenizer.json that a pipeline was read from, byte for byte.
+///
+/// @throws ConfigError if it was not read from a file
+inline void write_pipeline(const std::filesystem::path& directory,
+                           const text::TokenizerPipeline& tokenizer,
+                           Index max_tokens) {
+  const text::TokenizerParts& parts = tokenizer.parts();
+  if (parts.source == nullptr) {
+    throw ConfigError::invalid(directory.string(), "source of the tokenizer", "missing", "one read by read_tokenizer");
+  }
+  io::write_file_atomically(directory / "tokenizer.json", parts.source->tokenizer);
+  write_tokenizer_config(directory, io::Json::object(), token_roles(parts), max_tokens);
+}
+
 }  // namespace detail
 
 /// A WordPiece tokenizer as Hugging Face `tokenizers` reads it: the same ids for every text.
@@ -154,11 +202,12 @@ inline void write_tokenizer_config(const std::filesystem::path& directory,
 }
 
 /// Writes what `read_tokenizer` and Hugging Face's AutoTokenizer read: tokenizer.json, tokenizer_config.json,
-/// special_tokens_map.json, and for WordPiece vocab.txt (unless a token holds the end of a line).
+/// special_tokens_map.json, and for WordPiece vocab.txt (unless a token holds the end of a line). A pipeline's
+/// tokenizer.json is the one it was read from.
 ///
 /// @param directory   exists
 /// @param max_tokens  where Hugging Face cuts a text, special tokens included
-/// @throws            IoError if a file can't be written
+/// @throws            IoError if a file can't be written; ConfigError for a pipeline that was not read from a file
 /// @note  Hugging Face pads with one of the tokens; the mask hides which.
 inline void write_tokenizer(const std::filesystem::path& directory,
                             const text::AnyTokenizer& tokenizer,
@@ -166,6 +215,10 @@ inline void write_tokenizer(const std::filesystem::path& directory,
   if (const auto* bytes = tokenizer.get_if<text::ByteTokenizer>()) {
     io::write_json(directory / "tokenizer.json", byte_tokenizer_json(*bytes));
     detail::write_tokenizer_config(directory, io::Json::object(), {{"pad_token", kBytePadding}}, max_tokens);
+    return;
+  }
+  if (const auto* pipeline = tokenizer.get_if<text::TokenizerPipeline>()) {
+    detail::write_pipeline(directory, *pipeline, max_tokens);
     return;
   }
   const text::WordPiece& word_piece = *tokenizer.get_if<text::WordPiece>();

@@ -3,6 +3,7 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/tokenizer.hpp>
+#include <reasonembed/text/tokenizer_pipeline.hpp>
 #include <reasonembed/text/word_piece.hpp>
 
 #include <cstdint>
@@ -22,6 +23,8 @@ class AnyTokenizer {
   AnyTokenizer(WordPiece tokenizer) : tokenizer_(std::move(tokenizer)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): every tokenizer is one
   AnyTokenizer(ByteTokenizer tokenizer) : tokenizer_(tokenizer) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): every tokenizer is one
+  AnyTokenizer(TokenizerPipeline tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
   Encoding encode(std::string_view text,
                   Index max_tokens,
@@ -48,7 +51,7 @@ class AnyTokenizer {
   }
 
  private:
-  std::variant<WordPiece, ByteTokenizer> tokenizer_;
+  std::variant<WordPiece, ByteTokenizer, TokenizerPipeline> tokenizer_;
 };
 static_assert(Tokenizer<AnyTokenizer>);
 

@@ -3,7 +3,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
-#include <reasonembed/text/unicode.hpp>
+#include <reasonembed/text/token_scratch.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -33,13 +33,6 @@ struct SpecialIds {
   std::int32_t end = kNone;    ///< stands behind every text: [SEP]
 
   friend bool operator==(const SpecialIds&, const SpecialIds&) = default;
-};
-
-/// Buffers that a tokenizer works in. One for each thread; after the first long text nothing more is allocated.
-struct TokenScratch {
-  std::string normalized;            ///< the text as its normaliser left it
-  MarkRun marks;                     ///< combining marks that wait for their order
-  std::vector<std::int32_t> pieces;  ///< ids of one word
 };
 
 /// Turns text into token ids, without state: every member is const and safe from many threads.

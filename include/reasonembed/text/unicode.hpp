@@ -201,6 +201,101 @@ struct CharacterSequence {
   return sequence;
 }
 
+/// A full compatibility decomposition; U+FDFA has the longest.
+struct CompatibilitySequence {
+  std::array<utf8proc_int32_t, 18> characters{};
+  std::size_t size = 0;
+};
+
+/// @return  the full compatibility decomposition [Unicode 15.0, section 3.7, D65]; the character itself if it has none
+[[nodiscard]] inline CompatibilitySequence decompose_compatibility(char32_t character) {
+  CompatibilitySequence sequence;
+  int boundary_class = 0;
+  constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  const utf8proc_ssize_t size = utf8proc_decompose_char(
+      static_cast<utf8proc_int32_t>(character), sequence.characters.data(), 18, kOptions, &boundary_class);
+  if (size < 1 || size > 18) {
+    return {{static_cast<utf8proc_int32_t>(character)}, 1};
+  }
+  sequence.size = static_cast<std::size_t>(size);
+  return sequence;
+}
+
+namespace detail {
+
+/// Two characters and the one that they compose to.
+struct Composition {
+  std::uint64_t pair = 0;
+  char32_t composite = 0;
+};
+
+[[nodiscard]] constexpr std::uint64_t composition_key(char32_t first, char32_t second) {
+  return (std::uint64_t{first} << 32) | second;
+}
+
+/// All primary composites but Hangul, by pair. A composite's last character was joined last.
+[[nodiscard]] inline std::vector<Composition> compositions() {
+  std::vector<Composition> table;
+  constexpr auto kCompose = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+  for (char32_t c = 0x80; c < 0x20000; ++c) {
+    const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+    if (property->decomp_type != 0 || (c >= 0xD800 && c <= 0xDFFF)) {
+      continue;
+    }
+    const CharacterSequence parts = decompose(c);
+    if (parts.size < 2) {
+      continue;
+    }
+    std::array<utf8proc_int32_t, 4> whole{};
+    std::copy(parts.begin(), parts.end(), whole.begin());
+    std::array<utf8proc_int32_t, 4> front = whole;
+    const auto size = static_cast<utf8proc_ssize_t>(parts.size);
+    const bool primary = utf8proc_normalize_utf32(whole.data(), size, kCompose) == 1 &&
+                         whole[0] == static_cast<utf8proc_int32_t>(c) &&
+                         utf8proc_normalize_utf32(front.data(), size - 1, kCompose) == 1;
+    if (primary) {
+      table.push_back({composition_key(static_cast<char32_t>(front[0]), parts.characters[parts.size - 1]), c});
+    }
+  }
+  std::sort(table.begin(), table.end(), [](const Composition& a, const Composition& b) { return a.pair < b.pair; });
+  return table;
+}
+
+}  // namespace detail
+
+/// @return  the primary composite of two characters [Unicode 15.0, section 3.11, D117], 0 if there is none
+/// @note    O(log n); the first call builds a table
+[[nodiscard]] inline char32_t compose(char32_t first, char32_t second) {
+  constexpr char32_t kL = 0x1100;
+  constexpr char32_t kV = 0x1161;
+  constexpr char32_t kT = 0x11A7;
+  constexpr char32_t kS = 0xAC00;
+  if (first >= kL && first < kL + 19 && second >= kV && second < kV + 21) {
+    return kS + ((first - kL) * 21 + (second - kV)) * 28;
+  }
+  if (first >= kS && first < kS + 11172 && (first - kS) % 28 == 0 && second > kT && second < kT + 28) {
+    return first + (second - kT);
+  }
+  static const std::vector<detail::Composition> kTable = detail::compositions();
+  const std::uint64_t key = detail::composition_key(first, second);
+  const auto found = std::lower_bound(
+      kTable.begin(), kTable.end(), key, [](const detail::Composition& c, std::uint64_t k) { return c.pair < k; });
+  return found != kTable.end() && found->pair == key ? found->composite : 0;
+}
+
+/// Where user-perceived characters end [Unicode 15.0, UAX 29, extended grapheme clusters]. Reads a text once, in order.
+class GraphemeBreaks {
+ public:
+  /// @return  true if a cluster ends between two neighbours
+  [[nodiscard]] bool between(char32_t before, char32_t behind) {
+    return utf8proc_grapheme_break_stateful(
+        static_cast<utf8proc_int32_t>(before), static_cast<utf8proc_int32_t>(behind), &state_);
+  }
+
+ private:
+  utf8proc_int32_t state_ = 0;
+};
+
 /// Characters between two starters, which canonical ordering sorts by combining class and otherwise leaves in their
 /// order [Unicode 15.0, section 3.11, D108 and D109].
 ///

@@ -8,8 +8,8 @@
 #include <reasonembed/text/tokenizer.hpp>
 #include <reasonembed/text/unicode.hpp>
 #include <reasonembed/text/vocabulary.hpp>
+#include <reasonembed/text/word_piece_model.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,12 +46,15 @@ class WordPiece {
   /// @param where  what errors call the source of the vocabulary
   /// @throws       ConfigError naming a special token that the vocabulary lacks, or an option out of range
   explicit WordPiece(Vocabulary vocabulary, Options options = {}, std::string_view where = "text::WordPiece")
-      : vocabulary_(std::move(vocabulary)), options_(std::move(options)), normalizer_(options_.normalizer) {
-    if (options_.max_chars_per_word < 1) {
-      throw ConfigError::invalid(where, "max_chars_per_word", std::to_string(options_.max_chars_per_word), ">= 1");
-    }
+      : options_(std::move(options)),
+        model_(std::move(vocabulary),
+               {.unknown = options_.unknown,
+                .continuing_prefix = options_.continuing_prefix,
+                .max_chars_per_word = options_.max_chars_per_word},
+               where),
+        normalizer_(options_.normalizer) {
     const auto required = [&](const std::string& token) {
-      const std::int32_t id = vocabulary_.find(token);
+      const std::int32_t id = model_.vocabulary().find(token);
       if (id == Vocabulary::kMissing) {
         throw ConfigError::invalid(where, "special token \"" + token + "\"", "missing", "a token of the vocabulary");
       }
@@ -64,13 +67,12 @@ class WordPiece {
       special.push_back({token, required(token)});
     }
     special_ = SpecialTokens(std::move(special));
-    prefix_hash_ = Vocabulary::extend_hash(Vocabulary::kEmptyHash, options_.continuing_prefix);
   }
 
   [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] const Vocabulary& vocabulary() const { return vocabulary_; }
-  [[nodiscard]] Index vocab_size() const { return vocabulary_.size(); }
-  [[nodiscard]] std::string_view token(std::int32_t id) const { return vocabulary_.token(id); }
+  [[nodiscard]] const Vocabulary& vocabulary() const { return model_.vocabulary(); }
+  [[nodiscard]] Index vocab_size() const { return vocabulary().size(); }
+  [[nodiscard]] std::string_view token(std::int32_t id) const { return vocabulary().token(id); }
   [[nodiscard]] SpecialIds special_ids() const { return ids_; }
 
   /// See Tokenizer. What does not fit is cut from the end of the content, as Hugging Face's truncation does.
@@ -90,8 +92,9 @@ class WordPiece {
         [&](std::string_view plain) {
           scratch.normalized.clear();
           normalizer_.normalize(plain, scratch.marks, scratch.normalized);
-          BertPreTokenizer::for_each_word(scratch.normalized,
-                                          [&](std::string_view word) { add_word(word, scratch.pieces, sink); });
+          BertPreTokenizer::for_each_word(scratch.normalized, [&](std::string_view word) {
+            model_.encode_word(word, scratch, [&](std::int32_t id) { sink.add(id); });
+          });
         },
         [&](std::int32_t id) { sink.add(id); });
     sink.add_special(ids_.end);
@@ -105,58 +108,11 @@ class WordPiece {
   }
 
  private:
-  /// Adds the pieces of one word, or the unknown token if it can't be cut into pieces.
-  void add_word(std::string_view word, std::vector<std::int32_t>& pieces, TokenSink& sink) const {
-    pieces.clear();
-    // No character takes more than 4 bytes, so most words need no count.
-    const auto limit = static_cast<std::size_t>(options_.max_chars_per_word);
-    bool known = word.size() <= limit || count_characters(word) <= limit;
-    for (std::size_t i = 0; known && i < word.size();) {
-      const Piece piece = longest_piece(word.substr(i), i == 0);
-      known = piece.size > 0;
-      i += piece.size;
-      pieces.push_back(piece.id);
-    }
-    if (!known) {
-      sink.add(ids_.unknown);
-      return;
-    }
-    for (const std::int32_t id : pieces) {
-      sink.add(id);
-    }
-  }
-
-  struct Piece {
-    std::int32_t id = Vocabulary::kMissing;
-    std::size_t size = 0;  ///< bytes, 0 if the vocabulary holds no beginning of the text
-  };
-
-  /// The longest token at the start of `rest`. Prefixes are hashed once, from short to long, and the last hit wins.
-  [[nodiscard]] Piece longest_piece(std::string_view rest, bool begins_word) const {
-    const std::string_view head = begins_word ? std::string_view() : std::string_view(options_.continuing_prefix);
-    const std::size_t longest = vocabulary_.longest() > head.size() ? vocabulary_.longest() - head.size() : 0;
-    const std::size_t size = rest.size() < longest ? rest.size() : longest;
-    std::uint64_t hash = begins_word ? Vocabulary::kEmptyHash : prefix_hash_;
-    Piece piece;
-    for (std::size_t i = 0; i < size;) {
-      hash = Vocabulary::extend_hash(hash, rest[i]);
-      ++i;
-      if (i < rest.size() && (static_cast<unsigned char>(rest[i]) >> 6) == 2) {
-        continue;  // inside a character
-      }
-      if (const std::int32_t id = vocabulary_.find(hash, head, rest.substr(0, i)); id != Vocabulary::kMissing) {
-        piece = {id, i};
-      }
-    }
-    return piece;
-  }
-
-  Vocabulary vocabulary_;
   Options options_;
+  WordPieceModel model_;
   BertNormalizer normalizer_;
   SpecialTokens special_;
   SpecialIds ids_;
-  std::uint64_t prefix_hash_ = Vocabulary::kEmptyHash;
 };
 static_assert(Tokenizer<WordPiece>);
 

@@ -192,7 +192,9 @@ TEST_SUITE("model/minilm") {
     const test::Scratch no_tokenizer;
     write_bert(no_tokenizer);
     std::filesystem::remove(no_tokenizer / "vocab.txt");
-    check_load_refused<re::IoError>(no_tokenizer, ": tokenizer is missing, expected tokenizer.json or vocab.txt");
+    check_load_refused<re::IoError>(
+        no_tokenizer,
+        ": tokenizer is missing, expected tokenizer.json, vocab.json with merges.txt, vocab.txt or tokenizer.model");
     const test::Scratch many_tokens;
     write_bert(many_tokens);
     many_tokens.write("vocab.txt", std::string(test::kVocabTxt) + "more\n");

@@ -7,8 +7,11 @@
 #include <support/scratch.hpp>
 #include <support/text_samples.hpp>
 
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace re = reasonembed;
@@ -23,6 +26,10 @@ namespace {
 
 const std::vector<std::string> kTokens = {
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "salt", "water", "##s", "l", "##i", "why", "\xC3\xA9", "(", "++er"};
+
+constexpr std::string_view kPipelineJson =
+    R"({ "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]},
+  "added_tokens": [{"id": 3, "content": "<e>", "normalized": false, "special": true}], "unheard_of": 1.50 })";
 
 std::vector<std::string> texts() {
   std::vector<std::string> list = test::text_samples(30, 12);
@@ -148,17 +155,80 @@ TEST_SUITE("model/tokenizer_writer") {
     const test::Scratch scratch;
     CHECK_THROWS_WITH_AS(
         (void)re::model::read_tokenizer(scratch.path()),
-        (scratch.path().string() + ": tokenizer is missing, expected tokenizer.json or vocab.txt").c_str(),
+        (scratch.path().string() + ": tokenizer is missing, expected tokenizer.json, vocab.json with merges.txt, "
+                                   "vocab.txt or tokenizer.model")
+            .c_str(),
         re::IoError);
-    const std::string path = scratch.write("tokenizer.json", R"({"model": {"type": "Unigram"}})").string();
+    const std::string path = scratch.write("tokenizer.json", R"({"model": {"type": "WordLevel"}})").string();
     CHECK_THROWS_WITH_AS((void)re::model::read_tokenizer(scratch.path()),
-                         (path + ": model.type is \"Unigram\", expected \"WordPiece\"").c_str(),
+                         (path + ": model.type is \"WordLevel\", expected BPE, Unigram or WordPiece").c_str(),
                          re::ConfigError);
-    scratch.write("tokenizer.json", R"({"model": {"type": "BPE", "merges": ["a b"], "vocab": {}}})");
+    scratch.write("tokenizer.json", R"({"model": {"type": "BPE", "merges": ["a b"], "vocab": {"a": 0}}})");
+    CHECK_THROWS_WITH_AS((void)re::model::read_tokenizer(scratch.path()),
+                         (path + ": model.merges[0] is \"a b\", expected tokens of model.vocab, not \"b\"").c_str(),
+                         re::DataError);
+  }
+  TEST_CASE("write_tokenizer: a pipeline's tokenizer.json comes back byte for byte") {
+    const test::Scratch source;
+    const test::Scratch target;
+    source.write("tokenizer.json", kPipelineJson);
+    source.write(
+        "tokenizer_config.json",
+        R"({"eos_token": {"content": "<e>"}, "unk_token": "a", "bos_token": "<none>", "model_max_length": 9})");
+    const AnyTokenizer read = re::model::read_tokenizer(source.path());
+    REQUIRE(read.get_if<re::text::TokenizerPipeline>() != nullptr);
+    re::model::write_tokenizer(target.path(), read, 77);
+    CHECK(re::io::read_text_file(target / "tokenizer.json") == kPipelineJson);
+    const Json config = config_of(target);
+    CHECK(config["tokenizer_class"] == "PreTrainedTokenizerFast");
+    CHECK(config["model_max_length"] == 77);
+    CHECK(config["eos_token"] == "<e>");
+    CHECK(config["pad_token"] == "<e>");        // any special token will do
+    CHECK_FALSE(config.contains("unk_token"));  // texts are not searched for it
+    CHECK_FALSE(config.contains("bos_token"));
+    const AnyTokenizer again = re::model::read_tokenizer(target.path());
+    CHECK(again.encode("b ab<e>") == read.encode("b ab<e>"));
+    CHECK(again.encode("ab") == std::vector<std::int32_t>{2});
+  }
+  TEST_CASE("write_tokenizer: one made from vocab.json is written as the tokenizer.json it went through") {
+    const test::Scratch source;
+    const test::Scratch target;
+    source.write("vocab.json", R"({"a": 0, "b": 1, "ab": 2})");
+    source.write("merges.txt", "a b\n");
+    source.write("tokenizer_config.json", R"({"tokenizer_class": "Qwen2Tokenizer"})");
+    const AnyTokenizer read = re::model::read_tokenizer(source.path());
+    re::model::write_tokenizer(target.path(), read, 77);
+    CHECK(re::io::read_json(target / "tokenizer.json") == re::model::tokenizer_json_from_merges(source.path()));
+    CHECK_FALSE(std::filesystem::exists(target / "vocab.json"));
+    CHECK_FALSE(config_of(target).contains("pad_token"));
+    CHECK(re::model::read_tokenizer(target.path()).encode("abb") == std::vector<std::int32_t>{2, 1});
+  }
+  TEST_CASE("write_tokenizer: a pipeline that was not read from a file is refused") {
+    const test::Scratch scratch;
+    const Json json = re::io::parse_json(kPipelineJson, "test");
+    const AnyTokenizer made = re::model::tokenizer_pipeline_from_json(re::io::JsonFields(json, "test"));
     CHECK_THROWS_WITH_AS(
-        (void)re::model::read_tokenizer(scratch.path()),
-        (path + ": model.merges is 1 merges, expected none, the only byte-level tokenizer supported").c_str(),
+        re::model::write_tokenizer(scratch.path(), made, 5),
+        (scratch.path().string() + ": source of the tokenizer is missing, expected one read by read_tokenizer").c_str(),
         re::ConfigError);
+  }
+  TEST_CASE("read_tokenizer: BERT's WordPiece is itself, and a pipeline where a part is another") {
+    const test::Scratch scratch;
+    re::model::write_tokenizer(scratch.path(), WordPiece(Vocabulary(kTokens)), 77);
+    const Json whole = re::io::read_json(scratch / "tokenizer.json");
+    CHECK(re::model::read_tokenizer(scratch.path()).get_if<WordPiece>() != nullptr);
+    const auto is_pipeline = [&](const char* pointer, const Json& value) {
+      Json json = whole;
+      json[Json::json_pointer(pointer)] = value;
+      scratch.write("tokenizer.json", json.dump());
+      CAPTURE(pointer);
+      CHECK(re::model::read_tokenizer(scratch.path()).get_if<re::text::TokenizerPipeline>() != nullptr);
+    };
+    is_pipeline("/normalizer", nullptr);
+    is_pipeline("/pre_tokenizer/type", "Whitespace");
+    is_pipeline("/post_processor", nullptr);
+    is_pipeline("/added_tokens/0/lstrip", true);
+    is_pipeline("/post_processor/special_tokens/[CLS]/ids/0", 5);  // the id counts, not the token beside it
   }
   TEST_CASE("write_tokenizer: a directory that is not there is named") {
     const test::Scratch scratch;

@@ -264,4 +264,62 @@ TEST_SUITE("text/unicode") {
     CHECK(ordered.find_first_of(U'\u0301') == 250'000);
     CHECK(ordered.find_last_of(U'\u0334') == 249'999);
   }
+
+  TEST_CASE("compose: pairs that are primary composites, and hangul by its arithmetic") {
+    CHECK(re::text::compose('e', 0x301) == 0xE9);
+    CHECK(re::text::compose(0x112, 0x300) == 0x1E14);
+    CHECK(re::text::compose('e', 'e') == 0);
+    CHECK(re::text::compose(0x301, 'e') == 0);
+    CHECK(re::text::compose(0x915, 0x93C) == 0);  // excluded
+    CHECK(re::text::compose(0x1100, 0x1161) == 0xAC00);
+    CHECK(re::text::compose(0x1112, 0x1175) == 0xD788);
+    CHECK(re::text::compose(0xAC00, 0x11A8) == 0xAC01);
+    CHECK(re::text::compose(0xAC00, 0x11A7) == 0);
+    CHECK(re::text::compose(0xAC01, 0x11A8) == 0);
+    CHECK(re::text::compose(0xD788, 0x11C2) == 0xD7A3);
+  }
+
+  TEST_CASE("compose: undoes every canonical decomposition that may be undone") {
+    std::size_t composites = 0;
+    for (char32_t c = 0x80; c < 0x20000; ++c) {
+      if (c >= 0xD800 && c <= 0xDFFF) {
+        continue;
+      }
+      const re::text::CharacterSequence parts = re::text::decompose(c);
+      char32_t whole = parts.characters[0];
+      for (std::size_t k = 1; k < parts.size; ++k) {
+        whole = whole == 0 ? 0 : re::text::compose(whole, parts.characters[k]);
+      }
+      composites += parts.size > 1 && whole == c ? 1U : 0U;
+      CHECK((parts.size < 2 || whole == c || whole == 0 || re::text::decompose(whole).size == parts.size));
+    }
+    CHECK(composites > 11172 + 900);
+  }
+
+  TEST_CASE("decompose_compatibility: the full mapping, or the character itself") {
+    const re::text::CompatibilitySequence ligature = re::text::decompose_compatibility(0xFB01);
+    REQUIRE(ligature.size == 2);
+    CHECK(ligature.characters[0] == 'f');
+    CHECK(ligature.characters[1] == 'i');
+    CHECK(re::text::decompose_compatibility(0xFDFA).size == 18);
+    CHECK(re::text::decompose_compatibility('a').size == 1);
+    CHECK(re::text::decompose_compatibility(0x378).characters[0] == 0x378);
+  }
+
+  TEST_CASE("GraphemeBreaks: a cluster keeps its marks, and remembers flags") {
+    const auto breaks = [](const std::vector<char32_t>& text) {
+      re::text::GraphemeBreaks state;
+      std::string out;
+      for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+        out += state.between(text[i], text[i + 1]) ? '|' : '.';
+      }
+      return out;
+    };
+    CHECK(breaks({'a', 'b'}) == "|");
+    CHECK(breaks({'a', 0x301, 'b'}) == ".|");
+    CHECK(breaks({'\r', '\n', '\r'}) == ".|");
+    CHECK(breaks({0x1F1E9, 0x1F1EA, 0x1F1E9, 0x1F1EA}) == ".|.");
+    CHECK(breaks({0x1F469, 0x200D, 0x1F467}) == "..");
+    CHECK(breaks({0x1100, 0x1161, 0x11A8, 0x1100}) == "..|");
+  }
 }

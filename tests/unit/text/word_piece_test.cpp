@@ -1,3 +1,4 @@
+#include <reasonembed/text/tokenizer_pipeline.hpp>
 #include <reasonembed/text/word_piece.hpp>
 
 #include <doctest/doctest.h>
@@ -378,5 +379,64 @@ TEST_SUITE("text/word_piece") {
     CHECK(t.token(kUnknown) == "[UNK]");
     CHECK(t.token(5) == "a");
     CHECK_THROWS_AS((void)t.token(6), re::ConfigError);
+  }
+}
+
+// Here, because only one file of a program may count allocations.
+TEST_SUITE("text/tokenizer_pipeline") {
+  TEST_CASE("encode: allocates nothing after the first long text, with any part") {
+    using namespace re::text;
+    const std::vector<std::string> tokens = {"<unk>",
+                                             "a",
+                                             "b",
+                                             "ab",
+                                             "\u2581",
+                                             "\u2581"
+                                             "a",
+                                             "\u00E9"};
+    const std::vector<NormalizerStep> normalizers = {NormalizationForm{true, true},
+                                                     BertNormalizer(),
+                                                     Lowercase(),
+                                                     StripAccents(),
+                                                     Strip(),
+                                                     Replace{TextPattern(std::string("b")), "c"},
+                                                     Prepend{"a"},
+                                                     Nmt(),
+                                                     CharacterMap()};
+    const std::vector<PreTokenizerStep> words = {PatternSplit{.pattern = TiktokenPattern{1}},
+                                                 WhitespaceSplit(),
+                                                 WhitespaceWords(),
+                                                 Digits{true},
+                                                 Punctuation(),
+                                                 BertWords(),
+                                                 Metaspace(),
+                                                 ByteLevelWords{true, true}};
+    TokenizerParts parts{.added_tokens = {{.content = "<x>", .id = 7, .lstrip = true}},
+                         .normalizer = NormalizerSequence(normalizers),
+                         .pre_tokenizer = PreTokenizerSequence(words),
+                         .model = BytePairEncoding(Vocabulary(tokens),
+                                                   BpeMerges(std::vector<BpeMerge>{{1, 2, 3}, {4, 1, 5}}),
+                                                   {.unknown = "<unk>", .byte_fallback = true, .end_suffix = "#"}),
+                         .before = {0},
+                         .behind = {0},
+                         .source = nullptr};
+    const TokenizerPipeline merges(parts);
+    parts.model = Unigram(Vocabulary(tokens), {0, -1, -1, -1, -1, -1, -1}, {.byte_fallback = true});
+    const TokenizerPipeline paths(std::move(parts));
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+      text += "Ab e\u0301\u0323 ab12! <x> \uFB01 \u5B57\n";
+    }
+    for (const TokenizerPipeline* tokenizer : {&merges, &paths}) {
+      TokenScratch scratch;
+      std::vector<std::int32_t> ids;
+      for (int i = 0; i < 2; ++i) {
+        ids.clear();
+        tokenizer->encode(text, kNoTokenLimit, scratch, ids);
+      }
+      ids.clear();
+      CHECK(test::count_allocations([&] { tokenizer->encode(text, kNoTokenLimit, scratch, ids); }) == 0);
+      CHECK(ids.size() > 3000);
+    }
   }
 }
