@@ -10,7 +10,7 @@
 
 namespace re = reasonembed;
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): an error ends an example with its message
   // example-begin encode
   const auto encoder = re::model::load_or_random_minilm("", {.threads = 2});
   const std::vector<std::string> texts = {"a short text", "another one, which is a little longer", "why?"};

@@ -41,7 +41,7 @@ class Focal {
 static_assert(re::loss::Weighting<Focal>);
 // example-end weighting
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): an error ends an example with its message
   const auto dataset = re::data::read_retrieval_dataset(REASONEMBED_EXAMPLE_DATA, {.split = "train"});
   const re::data::TrainingRows rows = re::data::rows_from_retrieval(dataset).rows;
   re::train::Trainer<re::model::Qwen3, re::loss::Contrastive<Focal>> trainer(

@@ -47,7 +47,7 @@ struct FirstAndLast {
 };
 // example-end layer
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): an error ends an example with its message
   using Block = re::nn::PreNormBlock<Squash, re::nn::CausalAttention<re::nn::Rope>, re::nn::SwiGlu>;
   using Encoder = re::nn::Encoder<re::model::kByteDecoder, Block, FirstAndLast>;
   using Model = re::model::TextEncoder<Encoder, re::backend::Cpu<float>>;

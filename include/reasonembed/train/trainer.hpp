@@ -25,7 +25,6 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -131,7 +130,7 @@ class Trainer {
   /// Begins a run of `total` steps for whoever makes the batches: counters and moments from 0, weights as they are.
   /// @throws  ConfigError if total < 0
   void begin(std::int64_t total) {
-    schedule_.emplace(options_.schedule, total);
+    (void)Schedule(options_.schedule, total);  // refuses what is impossible now, not in the first step
     total_ = total;
     state_ = {};
     moments_ = optimizer_.init(parameters_);
@@ -150,7 +149,7 @@ class Trainer {
                                  "at most " + std::to_string(total_) + ", the steps that begin() was given");
     }
     const auto start = std::chrono::steady_clock::now();
-    const double lr = optimizer_.lr() * schedule_.value().factor(state_.step);
+    const double lr = optimizer_.lr() * Schedule(options_.schedule, total_).factor(state_.step);
     StepReport report{.total_steps = total_,
                       .lr = lr,
                       .queries = batch.size(),
@@ -330,7 +329,6 @@ class Trainer {
   ContrastiveGradient<Model, Loss> gradient_;
   std::vector<nn::ParameterSlice<Scalar>> parameters_;  // of the model, by name
   typename Optimizer::template State<Scalar> moments_;
-  std::optional<Schedule> schedule_;
   std::int64_t total_ = 0;
   RunState state_;
   data::TrainingBatch batch_;
