@@ -79,6 +79,7 @@
 #include <reasonembed/loss/contrastive.hpp>
 #include <reasonembed/loss/reasoning_intensity.hpp>
 #include <reasonembed/loss/weighting.hpp>
+#include <reasonembed/model/any_text_encoder.hpp>
 #include <reasonembed/model/base64.hpp>
 #include <reasonembed/model/bert.hpp>
 #include <reasonembed/model/byte_decoder.hpp>

@@ -80,6 +80,14 @@ class EncodeWorkspace {
       tokens += length;
     }
   }
+  /// @return  tokens of the first `count` texts
+  [[nodiscard]] Index token_count(Index count) const {
+    Index tokens = 0;
+    for (Index i = 0; i < count; ++i) {
+      tokens += texts_[static_cast<std::size_t>(i)].length;
+    }
+    return tokens;
+  }
   [[nodiscard]] Index chunk_count() const { return static_cast<Index>(chunks_.size()); }
   [[nodiscard]] EncodeChunk chunk(Index chunk) const { return chunks_[static_cast<std::size_t>(chunk)]; }
 

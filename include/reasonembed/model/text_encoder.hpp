@@ -190,16 +190,19 @@ class TextEncoder {
   ///
   /// @param role  query_role(), document_role() or a role of the caller's
   /// @param out   (N, D), overwritten
+  /// @return      tokens of all texts, special tokens included; nothing is padded
   template <TextRange Texts>
-  void encode(const Role& role, const Texts& texts, MatrixView<Scalar> out, Progress* progress = nullptr) const {
+  Index encode(const Role& role, const Texts& texts, MatrixView<Scalar> out, Progress* progress = nullptr) const {
     const auto count = static_cast<Index>(texts.size());
     require_extent("model::TextEncoder::encode", "out.rows()", out.rows(), count);
     require_extent("model::TextEncoder::encode", "out.cols()", out.cols(), dim());
     const EncodeWorkspaces::Lease workspace = workspaces_->lease();
+    Index tokens = 0;
     for (Index first = 0; first < count; first += kWindow) {
       const Index window = std::min(kWindow, count - first);
       tokenize_window(role, texts, first, window, *workspace);
       workspace->cut_chunks(window, options_.chunk_tokens);
+      tokens += workspace->token_count(window);
       pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
         const Index done = encode_chunk(*workspace, chunk, worker, out.row_block(first, window));
         if (progress != nullptr) {
@@ -209,6 +212,7 @@ class TextEncoder {
       require_finite(out.row_block(first, window), first);
     }
     workspace->level_arenas();
+    return tokens;
   }
 
  private:

@@ -1,0 +1,83 @@
+#pragma once
+/// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone.
+#include <reasonembed/io/dtype.hpp>
+#include <reasonembed/io/safetensors_index.hpp>
+#include <reasonembed/io/utf8.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace replicate {
+
+namespace re = reasonembed;
+
+inline std::string gibibytes(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f GiB", bytes / (1024.0 * 1024.0 * 1024.0));
+  return text;
+}
+
+inline void print_role(const char* name, const re::model::Role& role) {
+  std::printf(
+      "%-12s prompt %s, at most %td tokens\n", name, re::io::in_quotes(role.prompt, 120).c_str(), role.max_tokens);
+}
+
+/// No weight is read: a model of any size takes milliseconds.
+inline void inspect(const std::filesystem::path& directory) {
+  const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
+  const auto weights = re::io::ShardedSafeTensors::open(directory);
+  std::map<std::string, double> bytes;
+  double parameters = 0.0;
+  for (const std::string& name : weights.names()) {
+    const re::io::TensorInfo& tensor = weights.tensor(name);
+    std::string_view bare = name;
+    bare.remove_prefix(bare.starts_with(model.family.optional_prefix) ? model.family.optional_prefix.size() : 0);
+    if (!model.family.ignores(bare)) {
+      parameters += static_cast<double>(tensor.size());
+      bytes[std::string(re::io::dtype_name(tensor.dtype))] += static_cast<double>(tensor.bytes.size());
+    }
+  }
+  const re::nn::EncoderConfig& c = model.config;
+  const double table = static_cast<double>(c.vocab) * c.dim;
+  std::printf("%-12s %s\n", "family", std::string(model.family.model_type).c_str());
+  std::printf("%-12s %s\n", "architecture", model.family.architecture.c_str());
+  std::printf("%-12s %d layers, width %d, %d heads (%d for keys and values) of %d, inner width %d\n",
+              "sizes",
+              c.layers,
+              c.dim,
+              c.heads,
+              c.kv_heads,
+              c.head_dim,
+              c.mlp_dim);
+  std::printf("%-12s %d tokens, longest input %d\n", "vocabulary", c.vocab, c.max_length);
+  std::printf("%-12s %.0f, %.0f without the token table\n", "parameters", parameters, parameters - table);
+  for (const auto& [dtype, size] : bytes) {
+    std::printf("%-12s %s as %s\n", "weights", gibibytes(size).c_str(), dtype.c_str());
+  }
+  // Trained: values and their packed form, gradients of two shards and their sum, two moments.
+  std::printf("%-12s %s to encode, %s to train every weight, and activations (f32)\n",
+              "memory",
+              gibibytes(4.0 * parameters).c_str(),
+              gibibytes(4.0 * (7.0 * parameters - table)).c_str());
+  std::printf("%-12s %s, vectors %s\n",
+              "pooling",
+              model.pooling.empty() ? "not said" : model.pooling.c_str(),
+              model.options.normalize ? "of unit length" : "as they are");
+  print_role("query", model.query);
+  print_role("document", model.document);
+}
+
+inline void add_inspect(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
+  auto directory = std::make_shared<std::string>();
+  command->add_option("model", *directory, "directory of Hugging Face or sentence-transformers")->required();
+  command->callback([directory] { inspect(*directory); });
+}
+
+}  // namespace replicate

@@ -1,0 +1,21 @@
+// The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
+// file of texts into a file of vectors. `--help` and `COMMAND --help` list the options.
+#include "encode.hpp"
+#include "inspect.hpp"
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+int main(int argc, char** argv) try {
+  reasonembed::simd::require_compiled_level();
+  CLI::App app("Text embeddings for reasoning-intensive retrieval.");
+  app.require_subcommand(1);
+  replicate::add_inspect(app);
+  replicate::add_encode(app);
+  CLI11_PARSE(app, argc, argv);
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "error: %s\n", error.what());
+  return 1;
+}

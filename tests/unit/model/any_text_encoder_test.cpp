@@ -1,0 +1,108 @@
+#include <reasonembed/model/any_text_encoder.hpp>
+#include <reasonembed/retrieval/text_embedder.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/scratch.hpp>
+#include <support/training.hpp>
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace re = reasonembed;
+using re::model::AnyTextEncoder;
+using Cpu = re::backend::Cpu<float>;
+template <class Encoder>
+using Model = re::model::TextEncoder<Encoder, Cpu>;
+
+static_assert(re::retrieval::TextEmbedder<AnyTextEncoder<>>);
+static_assert(std::is_nothrow_move_constructible_v<AnyTextEncoder<>> &&
+              !std::is_copy_constructible_v<AnyTextEncoder<>>);
+
+namespace {
+
+const std::vector<std::string> kTexts = {"a", "why does salt draw water?", "two words"};
+
+template <class Encoder>
+Model<Encoder> saved(const std::filesystem::path& place, const re::nn::EncoderConfig& config) {
+  auto model = test::random_model<Model<Encoder>>(
+      config, {.norm_eps = 1e-6}, {.threads = 1, .residency = re::model::Residency::kTrain});
+  model.save(place);
+  return model;
+}
+
+/// Whether the directory of a model gives its vectors when nobody names its type.
+template <class Encoder>
+void check_family(const re::nn::EncoderConfig& config) {
+  const test::Scratch scratch;
+  const auto model = saved<Encoder>(scratch / "model", config);
+  const auto any = AnyTextEncoder<>::load(scratch / "model", {.threads = 2});
+  const std::vector<std::string_view> views(kTexts.begin(), kTexts.end());
+  CHECK(any.dim() == model.dim());
+  CHECK(any.pool().size() == 2);
+  CHECK(test::same_bits<float>(any.encode_query(views).flat(), model.encode_query(kTexts).flat()));
+  CHECK(test::same_bits<float>(any.encode_document(kTexts).flat(), model.encode_document(kTexts).flat()));
+  re::Matrix<float> out(3, any.dim());
+  re::Progress progress("encode", 3, {.silent = true});
+  CHECK(any.encode(any.document_role(), views, out.view(), &progress) == (1 + 25 + 9) + 3);  // bytes, and three ends
+  CHECK(progress.done() == 3);
+}
+
+void rewrite(const std::filesystem::path& file, const std::string& from, const std::string& to) {
+  std::string content = test::content_of(file);
+  const std::size_t at = content.find(from);
+  REQUIRE(at != std::string::npos);
+  content.replace(at, from.size(), to);
+  std::FILE* stream = std::fopen(file.c_str(), "wb");
+  REQUIRE(stream != nullptr);
+  REQUIRE(std::fwrite(content.data(), 1, content.size(), stream) == content.size());
+  REQUIRE(std::fclose(stream) == 0);
+}
+
+}  // namespace
+
+TEST_SUITE("model/any_text_encoder") {
+  TEST_CASE("load: every family and pooling gives the vectors of its TextEncoder, to the bit") {
+    constexpr auto kDynamic = re::nn::kDynamic;
+    check_family<re::model::BertEncoder<>>(test::kByteBert);
+    check_family<re::model::BertEncoder<kDynamic, re::nn::Cls>>(test::kByteBert);
+    check_family<re::model::Qwen3Encoder<>>(test::kByteQwen3);
+    check_family<re::model::BidirectionalQwen3Encoder<kDynamic, re::nn::Mean>>(test::kByteQwen3);
+    check_family<re::model::LlamaEncoder<>>(test::kByteQwen3);
+    check_family<re::model::BidirectionalLlamaEncoder<kDynamic, re::nn::Mean>>(test::kByteQwen3);
+  }
+  TEST_CASE("load: a directory that does not say its pooling needs a word of the caller") {
+    const test::Scratch scratch;
+    const auto model = saved<re::model::Qwen3Encoder<>>(scratch / "model", test::kByteQwen3);
+    std::filesystem::remove(scratch / "model/modules.json");
+    std::filesystem::remove_all(scratch / "model/1_Pooling");
+    CHECK_THROWS_WITH_AS(
+        (void)AnyTextEncoder<>::load(scratch / "model"),
+        ((scratch / "model").string() + ": pooling is said by nobody, expected mean, cls or lasttoken").c_str(),
+        re::ConfigError);
+    CHECK_THROWS_WITH_AS((void)AnyTextEncoder<>::load(scratch / "model", {}, {}, "max"),
+                         ((scratch / "model").string() + ": pooling is max, expected mean, cls or lasttoken").c_str(),
+                         re::ConfigError);
+    const auto any = AnyTextEncoder<>::load(scratch / "model", {.threads = 1}, {}, "lasttoken");
+    CHECK(test::same_bits<float>(any.encode_document(kTexts).flat(), model.encode_document(kTexts).flat()));
+  }
+  TEST_CASE("load: the caller and the directory must agree on the pooling") {
+    const test::Scratch scratch;
+    (void)saved<re::model::Qwen3Encoder<>>(scratch / "model", test::kByteQwen3);
+    CHECK_THROWS_WITH_AS((void)AnyTextEncoder<>::load(scratch / "model", {}, {}, "mean"),
+                         ((scratch / "model").string() + ": pooling is lasttoken, expected mean").c_str(),
+                         re::ConfigError);
+    CHECK(AnyTextEncoder<>::load(scratch / "model", {.threads = 1}, {}, "lasttoken").dim() == 16);
+  }
+  TEST_CASE("load: an unknown family, and no directory, are refused as by TextEncoder") {
+    const test::Scratch scratch;
+    (void)saved<re::model::Qwen3Encoder<>>(scratch / "model", test::kByteQwen3);
+    rewrite(scratch / "model/config.json", "\"qwen3\"", "\"gpt9\"");
+    CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "model"), re::ConfigError);
+    CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "nowhere"), re::IoError);
+  }
+}
