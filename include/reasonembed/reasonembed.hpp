@@ -71,6 +71,7 @@
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
+#include <reasonembed/io/shortest_number.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/trec_line.hpp>
 #include <reasonembed/io/tsv.hpp>
@@ -122,8 +123,10 @@
 #include <reasonembed/optim/optimizer.hpp>
 #include <reasonembed/optim/schedule.hpp>
 #include <reasonembed/retrieval/analyzer.hpp>
+#include <reasonembed/retrieval/binary_codes.hpp>
 #include <reasonembed/retrieval/bm25.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
+#include <reasonembed/retrieval/int8_calibration.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/search.hpp>
 #include <reasonembed/retrieval/text_embedder.hpp>
