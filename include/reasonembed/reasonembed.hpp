@@ -14,6 +14,7 @@
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/bf16.hpp>
+#include <reasonembed/core/checksum.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/expected.hpp>
 #include <reasonembed/core/function_ref.hpp>
@@ -83,6 +84,8 @@
 #include <reasonembed/model/bert.hpp>
 #include <reasonembed/model/byte_decoder.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/model/contract.hpp>
+#include <reasonembed/model/contract_files.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
