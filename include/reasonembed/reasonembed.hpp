@@ -14,6 +14,7 @@
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/bf16.hpp>
+#include <reasonembed/core/checksum.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/expected.hpp>
 #include <reasonembed/core/function_ref.hpp>
@@ -71,6 +72,7 @@
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
+#include <reasonembed/io/shortest_number.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/trec_line.hpp>
 #include <reasonembed/io/tsv.hpp>
@@ -84,6 +86,8 @@
 #include <reasonembed/model/bert.hpp>
 #include <reasonembed/model/byte_decoder.hpp>
 #include <reasonembed/model/byte_tokenizer_json.hpp>
+#include <reasonembed/model/contract.hpp>
+#include <reasonembed/model/contract_files.hpp>
 #include <reasonembed/model/decoder.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
@@ -138,8 +142,10 @@
 #include <reasonembed/optim/optimizer.hpp>
 #include <reasonembed/optim/schedule.hpp>
 #include <reasonembed/retrieval/analyzer.hpp>
+#include <reasonembed/retrieval/binary_codes.hpp>
 #include <reasonembed/retrieval/bm25.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
+#include <reasonembed/retrieval/int8_calibration.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/search.hpp>
 #include <reasonembed/retrieval/text_embedder.hpp>

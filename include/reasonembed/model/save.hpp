@@ -8,6 +8,7 @@
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
 #include <reasonembed/io/utf8.hpp>
+#include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/registry.hpp>
@@ -36,12 +37,13 @@ struct SaveOptions {
 namespace detail {
 
 /// What a saved directory may hold.
-inline constexpr std::array<std::string_view, 11> kSavedNames = {"1_Pooling",
+inline constexpr std::array<std::string_view, 12> kSavedNames = {"1_Pooling",
                                                                  "2_Normalize",
                                                                  "config.json",
                                                                  "config_sentence_transformers.json",
                                                                  "model.safetensors",
                                                                  "modules.json",
+                                                                 kContractName,
                                                                  "sentence_bert_config.json",
                                                                  "special_tokens_map.json",
                                                                  "tokenizer.json",
@@ -155,7 +157,7 @@ inline void require_known_pooling(std::string_view pooling) {
 
 /// Writes a text encoder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors, the
 /// tokenizer's files, modules.json, 1_Pooling, 2_Normalize where vectors are normalised, sentence_bert_config.json, and
-/// config_sentence_transformers.json with the prompts of both roles.
+/// config_sentence_transformers.json with the prompts of both roles, and the vector contract (see contract.hpp).
 ///
 /// `TextEncoder::load` gives back the same vectors to the bit. sentence-transformers (5 or later; older versions strip
 /// white space from texts) gives the same up to rounding, for `encode_query` and `encode_document`.
@@ -168,8 +170,8 @@ inline void require_known_pooling(std::string_view pooling) {
 /// @throws           ConfigError if the weights were dropped, no published family has this architecture or these sizes,
 ///                   or the directory holds other files; NonFiniteError naming a weight that is no number; IoError if
 ///                   the disk is full or may not be written. The directory is then as it was.
-/// @note  not safe while another thread changes the weights; one pass over them, no copy; two saves of one encoder
-///        write the same bytes
+/// @note  not safe while another thread changes the weights; one pass over them and one over the file, to hash it at
+///        0.3 GB a second; no copy; two saves of one encoder write the same bytes
 template <class Model>
 void save_encoder(const std::filesystem::path& directory, const Model& encoder, const SaveOptions& options = {}) {
   using Encoder = typename Model::Description;
@@ -187,8 +189,12 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
     io::write_json(place / "config.json", config);
     io::write_safetensors(place / "model.safetensors", checkpoint.tensors, {{"format", "pt"}});
     write_tokenizer(place, encoder.tokenizer(), longest);
-    detail::write_modules(place, Encoder::Pooling::name, encoder.dim(), numbers.normalize);
+    detail::write_modules(place, Encoder::Pooling::name, encoder.encoder().dim(), numbers.normalize);
     detail::write_roles(place, encoder.query_role(), encoder.document_role());
+    const EncoderDescription loaded = read_encoder_description(place);  // the layout has fields that the encoder lacks
+    detail::write_manifest(place,
+                           detail::contract_fields<Model>(loaded.config, loaded.options, loaded.query, loaded.document),
+                           detail::golden_vectors(encoder));
   });
 }
 

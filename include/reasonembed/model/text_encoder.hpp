@@ -6,6 +6,7 @@
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
+#include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/save.hpp>
@@ -23,6 +24,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +38,8 @@ struct TextEncoderOptions {
   int threads = 0;                          ///< threads in all, the caller included; 0 takes one per hardware thread
   Index chunk_tokens = 512;                 ///< tokens computed together by one thread; never changes a vector
   Residency residency = Residency::kServe;  ///< kTrain keeps what training and saving need
+  Verify verify = Verify::kFast;            ///< how much of a directory's vector contract loading checks
+  Index truncate_dim = 0;                   ///< encode gives the first numbers of a vector, unit rows again; 0: all
 };
 
 /// A random-access sequence of texts: a vector, span or array of std::string or std::string_view.
@@ -86,16 +90,27 @@ class TextEncoder {
       throw ConfigError::invalid(
           "model::TextEncoder", "chunk_tokens", std::to_string(options_.chunk_tokens), "at least 1");
     }
+    if (options_.truncate_dim < 0 || options_.truncate_dim > encoder_.dim()) {
+      throw ConfigError::invalid("model::TextEncoder",
+                                 "truncate_dim",
+                                 std::to_string(options_.truncate_dim),
+                                 "1.." + std::to_string(encoder_.dim()) + ", or 0 for all");
+    }
   }
 
   /// Loads a Hugging Face or sentence-transformers directory.
   ///
   /// @param said  what the directory does not say: normalisation, prompts, limits, families of the caller's own
   /// @throws IoError for a missing file, DataError for a malformed one, ConfigError if the directory describes another
-  ///         architecture, pooling or size than `Encoder`, NonFiniteError for weights that are no numbers
+  ///         architecture, pooling or size than `Encoder`, NonFiniteError for weights that are no numbers;
+  ///         ContractError naming what is not as the directory's vector contract says (see Options::verify)
   [[nodiscard]] static TextEncoder load(const std::filesystem::path& directory,
                                         Options options = {},
                                         const DirectoryOptions& said = {}) {
+    const std::optional<Contract> contract = Contract::find(directory, options.verify);
+    if (contract) {
+      contract->require_files();
+    }
     const EncoderDescription description = read_encoder_description(directory, said);
     const std::string where = (directory / "config.json").string();
     if (description.family.architecture != Encoder::architecture()) {
@@ -110,12 +125,16 @@ class TextEncoder {
     Encoder encoder(description.config, description.options);
     const auto file = io::ShardedSafeTensors::open(directory);
     Weights weights = load_weights<B>(encoder, description.family, file, options.residency);
-    return TextEncoder(std::move(encoder),
-                       std::move(weights),
-                       read_tokenizer(directory),
-                       description.query,
-                       description.document,
-                       options);
+    TextEncoder model(std::move(encoder),
+                      std::move(weights),
+                      read_tokenizer(directory),
+                      description.query,
+                      description.document,
+                      options);
+    if (contract) {
+      contract->require_model(model);
+    }
+    return model;
   }
 
   /// Writes the model in the layout of Hugging Face and sentence-transformers; see save_encoder.
@@ -147,8 +166,8 @@ class TextEncoder {
   [[nodiscard]] const Role& query_role() const { return query_; }
   [[nodiscard]] const Role& document_role() const { return document_; }
   [[nodiscard]] const ThreadPool& pool() const { return *pool_; }
-  /// @return  D, the width of a vector
-  [[nodiscard]] Index dim() const { return encoder_.dim(); }
+  /// @return  D, the width of a vector: Options::truncate_dim, or all that the encoder has
+  [[nodiscard]] Index dim() const { return options_.truncate_dim > 0 ? options_.truncate_dim : encoder_.dim(); }
 
   /// Appends the ids of one text to `block.ids` as encode() sees them: after the role's prompt, cut at its limit.
   ///
@@ -189,13 +208,15 @@ class TextEncoder {
   /// Encodes into memory of the caller: nothing is allocated once the workspaces have grown to the texts' lengths.
   ///
   /// @param role  query_role(), document_role() or a role of the caller's
-  /// @param out   (N, D), overwritten
+  /// @param out   (N, D), overwritten; or (N, encoder().dim()), which takes whole vectors whatever truncate_dim is
   /// @return      tokens of all texts, special tokens included; nothing is padded
   template <TextRange Texts>
   Index encode(const Role& role, const Texts& texts, MatrixView<Scalar> out, Progress* progress = nullptr) const {
     const auto count = static_cast<Index>(texts.size());
     require_extent("model::TextEncoder::encode", "out.rows()", out.rows(), count);
-    require_extent("model::TextEncoder::encode", "out.cols()", out.cols(), dim());
+    if (out.cols() != encoder_.dim()) {
+      require_extent("model::TextEncoder::encode", "out.cols()", out.cols(), dim());
+    }
     const EncodeWorkspaces::Lease workspace = workspaces_->lease();
     Index tokens = 0;
     for (Index first = 0; first < count; first += kWindow) {
@@ -264,7 +285,19 @@ class TextEncoder {
     const ArenaScope scope(arena);
     nn::Context<B> context{.arena = arena, .batch = workspace.pack(texts, arena)};
     nn::Nothing nothing;
-    encoder_.forward(context, weights_, out.row_block(texts.first, texts.count), nothing);
+    const MatrixView<Scalar> rows = out.row_block(texts.first, texts.count);
+    if (rows.cols() == encoder_.dim()) {
+      encoder_.forward(context, weights_, rows, nothing);
+      return texts.count;
+    }
+    const MatrixView<Scalar> whole = arena.matrix<Scalar>(texts.count, encoder_.dim());
+    encoder_.forward(context, weights_, whole, nothing);
+    for (Index row = 0; row < rows.rows(); ++row) {
+      std::copy_n(whole.row(row).begin(), rows.cols(), rows.row(row).begin());
+    }
+    if (encoder_.options().normalize) {
+      nn::Kernels<B>::l2_normalize(rows, rows, {});
+    }
     return texts.count;
   }
 

@@ -250,6 +250,65 @@ TEST_SUITE("model/text_encoder") {
     scale(0.5F);  // exact
     CHECK(same_bits(encoder.encode_query({"why salt?"}).flat(), before.flat()));
   }
+  TEST_CASE("encode: truncate_dim gives the first numbers, unit rows again") {
+    const std::vector<std::string> texts = test::text_samples(30, 20);
+    const MiniLm whole = encoder_with(1);
+    const Matrix<float> vectors = whole.encode_document(texts);
+    for (const Index k : {1, 2, 7, 8, 9, 15, 16, 17, 64, 127, 128}) {
+      CAPTURE(k);
+      const MiniLm cut = re::model::random_byte_encoder(7, {.threads = 2, .truncate_dim = k});
+      CHECK(cut.dim() == k);
+      const Matrix<float> short_vectors = cut.encode_document(texts);
+      REQUIRE(short_vectors.cols() == k);
+      Matrix<float> want(vectors.rows(), k);
+      for (Index n = 0; n < want.rows(); ++n) {
+        std::copy_n(vectors.row(n).begin(), k, want.row(n).begin());
+      }
+      if (k < 128) {
+        re::simd::l2_normalize<float>(want.view(), want.view());
+      }
+      CHECK(same_bits(short_vectors.flat(), want.flat()));
+      CHECK(same_bits(cut.encode_query({texts[5]}).row(0), short_vectors.row(5)));  // alone, too
+    }
+  }
+  TEST_CASE("encode: truncate_dim leaves vectors as they are where the model does not normalise") {
+    const re::nn::EncoderOptions options{.normalize = false};
+    const auto whole = test::random_model<test::ByteQwen3<>>(test::kByteQwen3, options);
+    const auto cut =
+        test::random_model<test::ByteQwen3<>>(test::kByteQwen3, options, {.threads = 1, .truncate_dim = 5});
+    const Matrix<float> vectors = whole.encode_query({"salt", "water"});
+    const Matrix<float> short_vectors = cut.encode_query({"salt", "water"});
+    CHECK(same_bits(short_vectors.row(0), vectors.row(0).first(5)));
+    CHECK(same_bits(short_vectors.row(1), vectors.row(1).first(5)));
+  }
+  TEST_CASE("encode: takes whole vectors from an encoder that cuts them, and refuses a third width") {
+    const MiniLm cut = re::model::random_byte_encoder(7, {.threads = 1, .truncate_dim = 16});
+    const std::vector<std::string> texts = {"salt"};
+    Matrix<float> whole(1, 128);
+    cut.encode(cut.query_role(), texts, whole.view());
+    CHECK(same_bits(whole.flat(), encoder_with(1).encode_query(texts).flat()));
+    Matrix<float> other(1, 17);
+    CHECK_THROWS_WITH_AS(cut.encode(cut.query_role(), texts, other.view()),
+                         "model::TextEncoder::encode: out.cols() is 17, expected 16",
+                         re::ShapeError);
+  }
+  TEST_CASE("TextEncoder: a truncate_dim that no vector has is refused") {
+    for (const Index k : {Index{-1}, Index{129}}) {
+      CHECK_THROWS_WITH_AS(
+          (void)re::model::random_byte_encoder(7, {.threads = 1, .truncate_dim = k}),
+          ("model::TextEncoder: truncate_dim is " + std::to_string(k) + ", expected 1..128, or 0 for all").c_str(),
+          re::ConfigError);
+    }
+  }
+  TEST_CASE("encode: cutting vectors allocates nothing once warm") {
+    const MiniLm cut = re::model::random_byte_encoder(7, {.threads = 2, .truncate_dim = 16});
+    const std::vector<std::string> texts = test::text_samples(20, 10);
+    Matrix<float> out(20, 16);
+    const auto encode = [&] { cut.encode(cut.query_role(), texts, out.view()); };
+    encode();
+    encode();
+    CHECK(test::count_allocations(encode) == 0);
+  }
   TEST_CASE("update_weights: makes an encoder that serves trainable first") {
     auto encoder = encoder_with(1);
     Index values = 0;
