@@ -130,7 +130,7 @@ class StaticEncoder {
   using Options = StaticEncoderOptions;
 
   /// @throws ConfigError if the tokenizer has ids the table has no row for, or an option is impossible
-  StaticEncoder(StaticEmbeddings table, text::AnyTokenizer tokenizer, bool drop_unknown, Options options = {})
+  StaticEncoder(StaticEmbeddings table, text::AnyTokenizer tokenizer, bool drop_unknown, const Options& options = {})
       : table_(std::move(table)),
         tokenizer_(std::move(tokenizer)),
         special_(tokenizer_.special_ids()),

@@ -276,11 +276,11 @@ struct Composition {
   if (first >= kS && first < kS + 11172 && (first - kS) % 28 == 0 && second > kT && second < kT + 28) {
     return first + (second - kT);
   }
-  static const std::vector<detail::Composition> kTable = detail::compositions();
+  static const std::vector<detail::Composition> table = detail::compositions();
   const std::uint64_t key = detail::composition_key(first, second);
   const auto found = std::lower_bound(
-      kTable.begin(), kTable.end(), key, [](const detail::Composition& c, std::uint64_t k) { return c.pair < k; });
-  return found != kTable.end() && found->pair == key ? found->composite : 0;
+      table.begin(), table.end(), key, [](const detail::Composition& c, std::uint64_t k) { return c.pair < k; });
+  return found != table.end() && found->pair == key ? found->composite : 0;
 }
 
 /// Where user-perceived characters end [Unicode 15.0, UAX 29, extended grapheme clusters]. Reads a text once, in order.

@@ -379,6 +379,7 @@ TEST_SUITE("model/text_encoder") {
                          "model::TextEncoder::encode: text 1: model::TextEncoder::tokenize: text is empty, expected a "
                          "token",
                          re::DataError);
+  }
   TEST_CASE("load: the caller says what a bare directory does not, and its pooling is the encoder's") {
     const test::Scratch scratch;
     scratch.write("config.json", test::kBertConfigJson);
