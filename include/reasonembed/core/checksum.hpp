@@ -13,8 +13,7 @@ namespace reasonembed::inline REASONEMBED_ABI {
 
 /// A 64-bit checksum of all bytes, twenty times as quick as SHA-256: for accidents, not for adversaries.
 ///
-///   word i goes to lane i mod 8:   h <- rotl(h + word * m, 31) * n,   m and n odd               [xxHash, XXH64's
-///   round]
+///   word i goes to lane i mod 8:   h <- rotl(h + word * m, 31) * n,   m and n odd              [XXH64, its round]
 ///
 /// Each step is a bijection of h and of the word, so bytes that differ in one word, wherever it is, always have another
 /// checksum; anything else goes unseen once in 2^64. The end is padded with zeros and the length is mixed in.
