@@ -11,17 +11,16 @@
 
 namespace reasonembed::inline REASONEMBED_ABI {
 
-/// A 64-bit checksum of all bytes at the speed of memory: for accidents, not for adversaries.
+/// A 64-bit checksum of all bytes, twenty times as quick as SHA-256: for accidents, not for adversaries.
 ///
-///   word i goes to lane i mod 8:   h <- rotl(h + word * m, 31) * n,   m and n odd          [Collet, xxHash, round of
-///   XXH64]
+///   word i goes to lane i mod 8:   h <- rotl(h + word * m, 31) * n,   m and n odd              [XXH64, its round]
 ///
 /// Each step is a bijection of h and of the word, so bytes that differ in one word, wherever it is, always have another
 /// checksum; anything else goes unseen once in 2^64. The end is padded with zeros and the length is mixed in.
 ///
 /// @param bytes  at any alignment
 /// @return       16 lower-case hexadecimal digits
-/// @note         O(N), 15 GB/s on one core where SHA-256 reaches 0.3; no allocation but the text
+/// @note         O(N), 6 to 13 GB/s on one core where SHA-256 reaches 0.3; no allocation but the text
 [[nodiscard]] inline std::string checksum(std::span<const std::byte> bytes) {
   constexpr std::size_t kLanes = 8;
   constexpr std::size_t kStripe = kLanes * sizeof(std::uint64_t);

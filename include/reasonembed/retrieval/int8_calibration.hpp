@@ -99,7 +99,7 @@ class Int8Calibration {
   }
   [[nodiscard]] Matrix<float> decode(const Matrix<std::int8_t>& codes) const { return decode(codes.view()); }
 
-  /// <q, y> of a float query and decoded codes: ranks better than int8_dot, at the price of a multiplication a number.
+  /// <q, y> of a float query and decoded codes: within a step a dimension of the product of the float vectors.
   ///
   /// @param query  (D)
   /// @param codes  (D)
@@ -203,7 +203,7 @@ class Int8Calibration {
 /// sum_d a_d b_d of int8 codes, exactly.
 ///
 /// Codes are steps from the middle of each dimension's range, so this ranks as sentence-transformers' int8 search does;
-/// it is not the product of the decoded vectors, which `Int8Calibration::dot` approximates better.
+/// it is not the product of the decoded vectors; for that see `Int8Calibration::dot`.
 ///
 /// @throws ShapeError if the lengths differ
 /// @note   O(D), no allocation; no rounding, so the order of the sum does not matter

@@ -1,3 +1,4 @@
+#include <reasonembed/retrieval/binary_codes.hpp>
 #include <reasonembed/retrieval/int8_calibration.hpp>
 
 #include <doctest/doctest.h>
@@ -259,6 +260,27 @@ TEST_SUITE("retrieval/int8_calibration") {
         R"({"format": 1, "kind": "int8", "low": [0], "high": [0]})",
         "range of dimension 0 is [0.0,0.0], expected two ends that 256 steps of a float tell apart");
     CHECK_THROWS_AS((void)Int8Calibration::load("no/such/file"), re::IoError);
+  }
+  TEST_CASE("int8_dot, Int8Calibration::dot, hamming: find the document that the float vectors find") {
+    const test::Scratch scratch;
+    const std::string path = (scratch / "ranges.json").string();
+    const Matrix<float> documents = random_matrix(40, 64, 9);
+    const Matrix<float> queries = random_matrix(1, 64, 10);
+    // example-begin quantize
+    const re::retrieval::Int8Calibration calibration(documents);  // (N, D) typical vectors
+    calibration.save(path);
+    const auto ranges = re::retrieval::Int8Calibration::load(path);
+    const re::Matrix<std::int8_t> codes = ranges.encode(documents);  // a byte a number
+    const double score = ranges.dot(queries.row(0), codes.row(7));
+    const std::int64_t quick = re::retrieval::int8_dot(ranges.encode(queries).view().row(0), codes.row(7));
+
+    const re::Matrix<std::uint8_t> bits = re::retrieval::binary_codes(documents);  // a bit a number
+    const std::int64_t distance = re::retrieval::hamming(bits.row(3), bits.row(7));
+    // example-end quantize
+    CHECK(score == calibration.dot(queries.row(0), calibration.encode(documents).row(7)));
+    CHECK(quick == int8_dot(codes.row(7), calibration.encode(queries).row(0)));
+    CHECK(distance > 0);
+    CHECK(distance < 64);
   }
   TEST_CASE("Int8Calibration: is a value that copies, moves and assigns") {
     const Int8Calibration original(random_matrix(3, 5, 8));
