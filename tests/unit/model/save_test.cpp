@@ -315,7 +315,7 @@ TEST_SUITE("model/save") {
     CHECK(message_of<re::ConfigError>(
               [&] { save_encoder(scratch / "model", bert(1, {.residency = Residency::kServe})); }) ==
           "model::save_encoder: an unpacked weight is dropped after loading, expected an encoder loaded or made with "
-          "Residency::kTrain");
+          "Residency::kTrain, or make_trainable() called");
     CHECK(scratch.count() == 0);
   }
   TEST_CASE("save_encoder: what no published family is made of is refused") {
