@@ -19,8 +19,8 @@ files may change only when a loss, an optimiser or an architecture is defined an
 
 Every text runs alone, so no padding and no mask has a part in it. f32 is transformers' own code. In f64 three parts of
 its Qwen3 would go through f32 and hide everything below 1e-7: RMSNorm, the softmax of attention, sine and cosine of the
-rotary angles. `float64_qwen3` replaces them by the same formulas in f64. Frequencies and angles stay rounded to f32, as
-the library defines them; transformers computes the frequencies in f32, so some of them differ in the last bit.
+rotary angles. `float64_qwen3` replaces them by the same formulas in f64. Frequencies and angles stay in f32, as
+transformers and the library compute them.
 """
 import contextlib
 import json
@@ -137,8 +137,8 @@ def float64_qwen3():
 
     def rotary(self, x, position_ids):
         config = self.config
-        exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float64) / config.head_dim
-        frequencies = (config.rope_parameters["rope_theta"] ** -exponents).to(torch.float32)
+        exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+        frequencies = 1.0 / config.rope_parameters["rope_theta"] ** exponents  # in f32, as transformers
         angles = (position_ids[..., None].to(torch.float32) * frequencies).to(torch.float64)
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()

@@ -6,6 +6,7 @@
 #include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/config.hpp>
+#include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
 
 #include <cstdint>
@@ -29,14 +30,16 @@ inline constexpr nn::EncoderConfig kByteDecoder{.vocab = 258,
 /// A small Qwen3 over bytes with random weights: needs no download and knows nothing, until it is trained. A text ends
 /// with the token [END], whose vector is that of the text.
 ///
+/// @tparam B      a parameter, so that the encoder is compiled where this is called and nowhere else
 /// @param seed    the weights are a function of it alone
 /// @param config  sizes; `vocab` at least 258
-[[nodiscard]] inline Qwen3 random_byte_decoder(std::uint64_t seed,
-                                               TextEncoderOptions options = {},
-                                               const nn::EncoderConfig& config = kByteDecoder) {
+template <nn::NeuralKernels B = backend::Cpu<float>>
+[[nodiscard]] TextEncoder<Qwen3Encoder<>, B> random_byte_decoder(std::uint64_t seed,
+                                                                 TextEncoderOptions options = {},
+                                                                 const nn::EncoderConfig& config = kByteDecoder) {
   const Qwen3Encoder<> encoder(config, {.rope_theta = 10000.0});
-  auto weights = random_weights<backend::Cpu<float>>(encoder, seed, 0.02, options.residency);
-  return Qwen3(encoder, std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options);
+  auto weights = random_weights<B>(encoder, seed, 0.02, options.residency);
+  return {encoder, std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options};
 }
 
 }  // namespace reasonembed::model

@@ -113,8 +113,15 @@ io::Json contract_fields(const nn::EncoderConfig& config,
                      {"max_length", config.max_length},
                      {"type_vocab", config.type_vocab},
                      {"qkv_bias", config.qkv_bias},
-                     {"linear_bias", config.linear_bias}};
-  fields["numbers"] = {{"norm_eps", options.norm_eps}, {"rope_theta", options.rope_theta}};
+                     {"linear_bias", config.linear_bias},
+                     {"position_offset", config.position_offset}};
+  const nn::RopeScaling& scaling = options.rope_scaling;
+  fields["numbers"] = {{"norm_eps", options.norm_eps},
+                       {"rope_theta", options.rope_theta},
+                       {"rope_factor", scaling.factor},
+                       {"rope_low_freq_factor", scaling.low_freq_factor},
+                       {"rope_high_freq_factor", scaling.high_freq_factor},
+                       {"rope_original_max_length", scaling.original_max_length}};
   fields["config_sha256"] = sha256(io::dump_json({{"numbers", fields["numbers"]}, {"sizes", fields["sizes"]}}, -1));
   const auto role = [](const Role& r) -> io::Json { return {{"prompt", r.prompt}, {"max_tokens", r.max_tokens}}; };
   fields["roles"] = {{"query", role(query)}, {"document", role(document)}};

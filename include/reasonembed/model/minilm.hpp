@@ -6,6 +6,7 @@
 #include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/config.hpp>
+#include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
 
 #include <algorithm>
@@ -72,8 +73,10 @@ inline std::filesystem::path hugging_face_cache() {
 /// A small BERT over bytes with random weights: needs no download, and knows nothing. Its vectors are what an untrained
 /// encoder gives.
 ///
+/// @tparam B    a parameter, so that the encoder is compiled where this is called and nowhere else
 /// @param seed  the weights are a function of it alone
-[[nodiscard]] inline MiniLm random_byte_encoder(std::uint64_t seed, TextEncoderOptions options = {}) {
+template <nn::NeuralKernels B = backend::Cpu<float>>
+[[nodiscard]] TextEncoder<BertEncoder<>, B> random_byte_encoder(std::uint64_t seed, TextEncoderOptions options = {}) {
   constexpr nn::EncoderConfig kConfig{.vocab = 258,
                                       .dim = 128,
                                       .layers = 2,
@@ -85,8 +88,8 @@ inline std::filesystem::path hugging_face_cache() {
                                       .qkv_bias = true,
                                       .linear_bias = true};
   const BertEncoder<> encoder(kConfig, {.norm_eps = 1e-12});
-  auto weights = random_weights<backend::Cpu<float>>(encoder, seed, 0.02, options.residency);
-  return MiniLm(encoder, std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options);
+  auto weights = random_weights<B>(encoder, seed, 0.02, options.residency);
+  return {encoder, std::move(weights), text::ByteTokenizer(), Role{}, Role{}, options};
 }
 
 /// The encoder a program starts with: the directory it was given, else all-MiniLM-L6-v2 where it lies already, else
@@ -94,17 +97,18 @@ inline std::filesystem::path hugging_face_cache() {
 ///
 /// @param directory  a Hugging Face directory, or empty
 /// @throws           as TextEncoder::load; a directory that was asked for is never replaced by another model
-[[nodiscard]] inline MiniLm load_or_random_minilm(const std::filesystem::path& directory,
-                                                  TextEncoderOptions options = {}) {
+template <nn::NeuralKernels B = backend::Cpu<float>>
+[[nodiscard]] TextEncoder<BertEncoder<>, B> load_or_random_minilm(const std::filesystem::path& directory,
+                                                                  TextEncoderOptions options = {}) {
   const std::optional<std::filesystem::path> found = directory.empty() ? find_minilm() : directory;
   if (found) {
     std::fprintf(stderr, "encoder: %s\n", found->c_str());
-    return MiniLm::load(*found, options);
+    return TextEncoder<BertEncoder<>, B>::load(*found, options);
   }
   std::fprintf(stderr,
                "encoder: no weights of all-MiniLM-L6-v2 were found (cmake/fetch_minilm.py fetches them); using a small "
                "RANDOM encoder over bytes, whose scores mean nothing\n");
-  return random_byte_encoder(1, options);
+  return random_byte_encoder<B>(1, options);
 }
 
 }  // namespace reasonembed::model

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <mutex>
@@ -186,11 +187,19 @@ TEST_SUITE("core/thread_pool") {
   TEST_CASE("for_each: finishes all items below the failing one and drops most of the rest") {
     const ThreadPool pool(2);
     std::vector<std::atomic<int>> runs(100000);
+    std::atomic<bool> failing{false};
     CHECK_THROWS_AS(pool.for_each(100000,
                                   [&](Index item, int) {
                                     runs[static_cast<std::size_t>(item)] = 1;
                                     if (item == 50) {
+                                      failing = true;
+                                      failing.notify_all();
                                       throw std::runtime_error("stop");
+                                    }
+                                    // The other thread can't run to the end while this one is kept from failing.
+                                    if (item > 50) {
+                                      failing.wait(false);
+                                      std::this_thread::sleep_for(std::chrono::milliseconds(1));
                                     }
                                   }),
                     std::runtime_error);

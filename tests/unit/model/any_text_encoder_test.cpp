@@ -78,6 +78,7 @@ TEST_SUITE("model/any_text_encoder") {
   TEST_CASE("load: a directory that does not say its pooling needs a word of the caller") {
     const test::Scratch scratch;
     const auto model = saved<re::model::Qwen3Encoder<>>(scratch / "model", test::kByteQwen3);
+    std::filesystem::remove(scratch / "model/reasonembed_contract.json");
     std::filesystem::remove(scratch / "model/modules.json");
     std::filesystem::remove_all(scratch / "model/1_Pooling");
     CHECK_THROWS_WITH_AS(

@@ -150,8 +150,13 @@ TEST_SUITE("model/contract") {
     CHECK(manifest["normalize"] == true);
     CHECK(manifest["dtype"] == "float32");
     CHECK(manifest["sizes"]["dim"] == 8);
-    CHECK(manifest["sizes"].size() == 11);
-    CHECK(manifest["numbers"] == Json{{"norm_eps", 1e-12}, {"rope_theta", 10000.0}});
+    CHECK(manifest["sizes"].size() == 12);
+    CHECK(manifest["numbers"] == Json{{"norm_eps", 1e-12},
+                                      {"rope_theta", 10000.0},
+                                      {"rope_factor", 1.0},
+                                      {"rope_low_freq_factor", 1.0},
+                                      {"rope_high_freq_factor", 4.0},
+                                      {"rope_original_max_length", 0}});
     CHECK(manifest["roles"]["query"] == Json{{"prompt", "why "}, {"max_tokens", 20}});
     CHECK(manifest["roles"]["document"] == Json{{"prompt", ""}, {"max_tokens", 32}});
     CHECK(manifest["files"].size() == 8);
