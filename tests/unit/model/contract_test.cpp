@@ -238,7 +238,7 @@ TEST_SUITE("model/contract") {
       }
       ++fields;
     });
-    CHECK(fields == 5 + 11 + 2 + 1 + 4 + 8 + 3 + 3 * (1 + 2 * 8) + 1);
+    CHECK(fields == 5 + 12 + 6 + 1 + 4 + 8 + 3 + 3 * (1 + 2 * 8) + 1);
     put(place, manifest);
     CHECK(refusal(place, Verify::kFull) == "loads");
   }
