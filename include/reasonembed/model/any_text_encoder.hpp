@@ -29,12 +29,13 @@ namespace detail {
 template <class... Encoders>
 struct EncoderList {};
 
-template <nn::Pooling Pool>
-using EncodersWithPooling = EncoderList<BertEncoder<nn::kDynamic, Pool>,
-                                        Qwen3Encoder<nn::kDynamic, Pool>,
+/// Llama's composition is Qwen2's too.
+template <nn::Pooling Pool, class... More>
+using DecodersWithPooling = EncoderList<Qwen3Encoder<nn::kDynamic, Pool>,
                                         BidirectionalQwen3Encoder<nn::kDynamic, Pool>,
-                                        LlamaEncoder<nn::kDynamic, Pool>,  // and Qwen2: one composition
-                                        BidirectionalLlamaEncoder<nn::kDynamic, Pool>>;
+                                        LlamaEncoder<nn::kDynamic, Pool>,
+                                        BidirectionalLlamaEncoder<nn::kDynamic, Pool>,
+                                        More...>;
 
 }  // namespace detail
 
@@ -43,7 +44,7 @@ using EncodersWithPooling = EncoderList<BertEncoder<nn::kDynamic, Pool>,
 ///
 /// Models: retrieval::TextEmbedder for Cpu<float>.
 ///
-/// @tparam B  backend; the code of every family is compiled where `load` is called, and nowhere else
+/// @tparam B  backend; the ten encoders are compiled where `load` is called, and nowhere else
 /// @note  movable; const functions are safe from many threads; the vectors are those of the TextEncoder, to the bit
 template <nn::NeuralKernels B = backend::Cpu<float>>
 class AnyTextEncoder {
@@ -54,7 +55,8 @@ class AnyTextEncoder {
   /// @param options    how the encoder runs
   /// @param said       what the directory does not say
   /// @param pooling    mean, cls or lasttoken, for a directory that does not say it; what both say must agree
-  /// @throws           as TextEncoder::load; ConfigError if nobody says the pooling, or the family is not compiled in
+  /// @throws           as TextEncoder::load; ConfigError if nobody says the pooling, or it is none that published
+  ///                   models of the family have
   [[nodiscard]] static AnyTextEncoder load(const std::filesystem::path& directory,
                                            const TextEncoderOptions& options = {},
                                            const DirectoryOptions& said = {},
@@ -67,18 +69,20 @@ class AnyTextEncoder {
     AnyTextEncoder encoder;
     const Request request{directory, options, said, description.family.architecture};
     if (chosen == nn::Mean::name) {
-      encoder.choose(request, detail::EncodersWithPooling<nn::Mean>());
+      encoder.choose(request, detail::DecodersWithPooling<nn::Mean, BertEncoder<nn::kDynamic, nn::Mean>>());
     } else if (chosen == nn::Cls::name) {
-      encoder.choose(request, detail::EncodersWithPooling<nn::Cls>());
+      encoder.choose(request, detail::EncoderList<BertEncoder<nn::kDynamic, nn::Cls>>());
     } else if (chosen == nn::LastToken::name) {
-      encoder.choose(request, detail::EncodersWithPooling<nn::LastToken>());
+      encoder.choose(request, detail::DecodersWithPooling<nn::LastToken>());
     } else {
       throw ConfigError::invalid(
           directory.string(), "pooling", chosen.empty() ? "said by nobody" : chosen, "mean, cls or lasttoken");
     }
     if (encoder.held_ == nullptr) {
-      throw ConfigError::invalid(
-          directory.string(), "architecture", description.family.architecture, "one of the published families");
+      throw ConfigError::invalid(directory.string(),
+                                 "pooling",
+                                 chosen + " of a " + std::string(description.family.model_type),
+                                 "mean; cls of the BERT family, lasttoken of decoders");
     }
     return encoder;
   }

@@ -106,4 +106,14 @@ TEST_SUITE("model/any_text_encoder") {
     CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "model"), re::ConfigError);
     CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "nowhere"), re::IoError);
   }
+  TEST_CASE("load: a pooling that no published model of the family has is refused") {
+    const test::Scratch scratch;
+    (void)saved<re::model::BertEncoder<re::nn::kDynamic, re::nn::LastToken>>(scratch / "model", test::kByteBert);
+    CHECK_THROWS_WITH_AS((void)AnyTextEncoder<>::load(scratch / "model"),
+                         ((scratch / "model").string() +
+                          ": pooling is lasttoken of a bert, expected mean; cls of the BERT family, lasttoken of "
+                          "decoders")
+                             .c_str(),
+                         re::ConfigError);
+  }
 }
