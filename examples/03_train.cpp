@@ -1,7 +1,7 @@
 // Trains an encoder with Redapter on rows of JSON Lines, with a progress bar, a log and checkpoints, and saves it.
 // Killed and started again, it goes on. Prints (MiniLM):
 //   131 rows in 1 dataset(s)
-//   16 of 16 steps, saved to trained-model
+//   12 of 12 steps, saved to trained-model
 #include <reasonembed/reasonembed.hpp>
 
 #include "arguments.hpp"

@@ -1,6 +1,6 @@
 // Evaluates a run file with the measures of trec_eval, and compares two systems query by query. Prints
-//   bm25       ndcg_cut_10 0.1784  recall_100 0.5270  recip_rank 0.2249
-//   zero-shot  ndcg_cut_10 0.5730  ...
+//   bm25       ndcg_cut_10 0.1784  recall_100 0.5723  recip_rank 0.2473
+//   zero-shot  ndcg_cut_10 0.5730  recall_100 0.9461  recip_rank 0.6892
 #include <reasonembed/reasonembed.hpp>
 
 #include "arguments.hpp"

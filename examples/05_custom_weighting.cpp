@@ -1,6 +1,6 @@
 // A weighting of one's own in the place of Redapter's: queries that are answered wrongly count more. Prints
-//   loss 4.1590 after 1 steps, heaviest query 1.02 times the mean
-//   ...
+//   loss 2.1288 after 1 steps, heaviest query 1.12 times the mean
+//   ... to 2.0714 after 8 steps: random weights
 #include <reasonembed/reasonembed.hpp>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A normalisation and a pooling of one's own, in an encoder that trains. Prints the loss of 24 steps: 2.6, ... 1.8
+// A normalisation and a pooling of one's own, in an encoder that trains. Prints the loss of 24 steps: 2.6, 1.9, ... 2.2
 #include <reasonembed/reasonembed.hpp>
 
 #include <algorithm>
