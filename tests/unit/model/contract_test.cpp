@@ -328,7 +328,8 @@ TEST_SUITE("model/contract") {
     const test::Scratch scratch;
     const fs::path place = scratch / "m";
     bert().save(place);
-    for (const auto& [name, hash] : manifest_of(place)["files"].items()) {
+    const Json manifest = manifest_of(place);
+    for (const auto& [name, hash] : manifest["files"].items()) {
       CAPTURE(name);
       const std::string content = test::content_of(place / name);
       scratch.write("m/" + name, content + " ");  // still the same JSON
