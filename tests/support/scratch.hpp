@@ -67,4 +67,16 @@ inline std::string content_of(const std::filesystem::path& file) {
   return content;
 }
 
+/// Writes a file anew with the first `from` in it as `to`; there must be one.
+inline void replace_in(const std::filesystem::path& file, const std::string& from, const std::string& to) {
+  std::string content = content_of(file);
+  const std::size_t at = content.find(from);
+  REQUIRE(at != std::string::npos);
+  content.replace(at, from.size(), to);
+  std::FILE* stream = std::fopen(file.c_str(), "wb");
+  REQUIRE(stream != nullptr);
+  REQUIRE(std::fwrite(content.data(), 1, content.size(), stream) == content.size());
+  REQUIRE(std::fclose(stream) == 0);
+}
+
 }  // namespace test

@@ -52,17 +52,6 @@ void check_family(const re::nn::EncoderConfig& config) {
   CHECK(progress.done() == 3);
 }
 
-void rewrite(const std::filesystem::path& file, const std::string& from, const std::string& to) {
-  std::string content = test::content_of(file);
-  const std::size_t at = content.find(from);
-  REQUIRE(at != std::string::npos);
-  content.replace(at, from.size(), to);
-  std::FILE* stream = std::fopen(file.c_str(), "wb");
-  REQUIRE(stream != nullptr);
-  REQUIRE(std::fwrite(content.data(), 1, content.size(), stream) == content.size());
-  REQUIRE(std::fclose(stream) == 0);
-}
-
 }  // namespace
 
 TEST_SUITE("model/any_text_encoder") {
@@ -102,7 +91,7 @@ TEST_SUITE("model/any_text_encoder") {
   TEST_CASE("load: an unknown family, and no directory, are refused as by TextEncoder") {
     const test::Scratch scratch;
     (void)saved<re::model::Qwen3Encoder<>>(scratch / "model", test::kByteQwen3);
-    rewrite(scratch / "model/config.json", "\"qwen3\"", "\"gpt9\"");
+    test::replace_in(scratch / "model/config.json", "\"qwen3\"", "\"gpt9\"");
     CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "model"), re::ConfigError);
     CHECK_THROWS_AS((void)AnyTextEncoder<>::load(scratch / "nowhere"), re::IoError);
   }

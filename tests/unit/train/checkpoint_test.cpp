@@ -79,17 +79,6 @@ std::string refusal(const Options& options, const std::filesystem::path& directo
   return message;
 }
 
-void replace_in(const std::filesystem::path& file, const std::string& from, const std::string& to) {
-  std::string content = test::content_of(file);
-  const std::size_t at = content.find(from);
-  REQUIRE(at != std::string::npos);
-  content.replace(at, from.size(), to);
-  std::FILE* stream = std::fopen(file.c_str(), "wb");
-  REQUIRE(stream != nullptr);
-  REQUIRE(std::fwrite(content.data(), 1, content.size(), stream) == content.size());
-  REQUIRE(std::fclose(stream) == 0);
-}
-
 }  // namespace
 
 TEST_SUITE("train/checkpoint") {
@@ -238,12 +227,12 @@ TEST_SUITE("train/checkpoint") {
       change(place);
       return refusal<re::Error>(options_in(place), scratch.path());
     };
-    CHECK(broken([](const auto& place) { replace_in(place / "state.json", "\"step\": 4", "\"step\": -4"); }) ==
+    CHECK(broken([](const auto& place) { test::replace_in(place / "state.json", "\"step\": 4", "\"step\": -4"); }) ==
           "D/run/state.json: step is -4, expected an integer >= 0");
-    CHECK(broken([](const auto& place) { replace_in(place / "state.json", "\"format\": 1", "\"format\": 2"); }) ==
+    CHECK(broken([](const auto& place) { test::replace_in(place / "state.json", "\"format\": 1", "\"format\": 2"); }) ==
           "D/run/state.json: format is 2, expected an integer in [1, 1]");
     CHECK(broken([](const auto& place) {
-            replace_in(place / "state.json", "\"batch\": 4", "\"batch\": 400");
+            test::replace_in(place / "state.json", "\"batch\": 4", "\"batch\": 400");
           }).starts_with("data::SameTaskSampler: batch is 400, expected in [0, 6]"));
     CHECK(broken([](const auto& place) {
             std::filesystem::remove(place / "optimizer.safetensors");
@@ -260,7 +249,7 @@ TEST_SUITE("train/checkpoint") {
     const test::Scratch scratch;
     run_until(5, options_in(scratch / "run"));
     const std::string level = re::simd::name_of(re::simd::best_level());
-    replace_in(scratch / "run" / "state.json", "\"level\": \"" + level + "\"", "\"level\": \"abacus\"");
+    test::replace_in(scratch / "run" / "state.json", "\"level\": \"" + level + "\"", "\"level\": \"abacus\"");
     const Outcome rest = run(options_in(scratch / "run"));
     REQUIRE(!rest.notes.empty());
     CHECK(rest.notes.back() == (scratch / "run").string() + ": written at instruction-set level abacus, this is " +
