@@ -20,10 +20,15 @@ libxsimd-dev <xsimd/xsimd.hpp SIMD
 nlohmann-json3-dev <nlohmann/json.hpp JSON
 libutf8proc-dev <utf8proc.h Unicode for the tokenizers
 libcli11-dev <CLI/CLI.hpp options of the example programs
+libcurl4-openssl-dev <curl/curl.h HTTP to language models
+libsqlite3-dev <sqlite3.h the journal of calls
+libtomlplusplus-dev <toml++/toml.h configuration files of the programs
 TABLE
   if [ "$1" != build ]; then
     cat <<'TABLE'
 doctest-dev <doctest/doctest.h unit tests
+libcpp-httplib-dev <httplib.h a server for the tests of the HTTP client
+openssl openssl certificates for that server
 librandom123-dev <Random123/philox.h reference of the random number generator
 TABLE
   fi

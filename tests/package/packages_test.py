@@ -82,7 +82,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(result.stdout, '')
 
     def test_another_system_with_everything_passes(self):
-        for command in ('g++', 'cmake', 'ninja', 'ccache', 'git', 'python3', 'pip3'):
+        for command in ('g++', 'cmake', 'ninja', 'ccache', 'git', 'python3', 'pip3', 'openssl'):
             self.add(command, 'exit 0')
         result = self.run_set('test')
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, '', ''))
