@@ -81,6 +81,7 @@
 #include <reasonembed/loss/contrastive.hpp>
 #include <reasonembed/loss/reasoning_intensity.hpp>
 #include <reasonembed/loss/weighting.hpp>
+#include <reasonembed/model/adapter_set.hpp>
 #include <reasonembed/model/any_text_encoder.hpp>
 #include <reasonembed/model/base64.hpp>
 #include <reasonembed/model/bert.hpp>
@@ -93,8 +94,10 @@
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
+#include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
+#include <reasonembed/model/peft_adapter.hpp>
 #include <reasonembed/model/post_processor_json.hpp>
 #include <reasonembed/model/pre_tokenizer_json.hpp>
 #include <reasonembed/model/qwen2.hpp>
@@ -113,6 +116,7 @@
 #include <reasonembed/model/vocab_merges.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/model/xlm_roberta.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/attention.hpp>
 #include <reasonembed/nn/concepts.hpp>
 #include <reasonembed/nn/config.hpp>
@@ -202,6 +206,7 @@
 #include <reasonembed/text/vocabulary.hpp>
 #include <reasonembed/text/word_piece.hpp>
 #include <reasonembed/text/word_piece_model.hpp>
+#include <reasonembed/train/adapter_names.hpp>
 #include <reasonembed/train/charts.hpp>
 #include <reasonembed/train/checkpoint.hpp>
 #include <reasonembed/train/comparison.hpp>
@@ -213,6 +218,7 @@
 #include <reasonembed/train/mine_hard_negatives.hpp>
 #include <reasonembed/train/option_names.hpp>
 #include <reasonembed/train/options.hpp>
+#include <reasonembed/train/parameter_gradients.hpp>
 #include <reasonembed/train/progress_bar.hpp>
 #include <reasonembed/train/recipe.hpp>
 #include <reasonembed/train/seed_study.hpp>

@@ -22,8 +22,9 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
 
 /// What is put before a text, and where it is cut, depending on what the text is for.
 struct Role {
-  std::string prompt;    ///< written before the text
-  Index max_tokens = 0;  ///< longest input, special tokens included; 0 takes the model's own limit
+  std::string prompt;     ///< written before the text
+  Index max_tokens = 0;   ///< longest input, special tokens included; 0 takes the model's own limit
+  std::string adapter{};  ///< name of the model's adapter that encodes it; empty: the model's weights alone
 };
 
 /// What the caller says of a directory that does not say it itself, as a bare Hugging Face directory.

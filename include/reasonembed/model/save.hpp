@@ -167,7 +167,8 @@ inline void require_known_pooling(std::string_view pooling) {
 /// @tparam Model     TextEncoder
 /// @param directory  made, or replaced if it holds a saved model and nothing else
 /// @param encoder    with Residency::kTrain, or made trainable
-/// @throws           ConfigError if the weights were dropped, no published family has this architecture or these sizes,
+/// @throws           ConfigError if a role encodes with an adapter, the weights were dropped, no published family has
+/// this architecture or these sizes,
 ///                   or the directory holds other files; NonFiniteError naming a weight that is no number; IoError if
 ///                   the disk is full or may not be written. The directory is then as it was.
 /// @note  not safe while another thread changes the weights; one pass over them and one over the file, to hash it at
@@ -177,6 +178,14 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
   using Encoder = typename Model::Description;
   using B = typename Model::Backend;
   using S = typename B::Scalar;
+  for (const Role* role : {&encoder.query_role(), &encoder.document_role()}) {
+    if (!role->adapter.empty()) {
+      throw ConfigError::invalid("model::save_encoder",
+                                 "adapter of a role",
+                                 io::in_quotes(role->adapter) + ", which the weights to be saved lack",
+                                 "none: merge_adapter, or save_adapter and use_adapter(\"\")");
+    }
+  }
   const Family family = find_family_of("model::save_encoder", Encoder::architecture(), encoder.encoder().config());
   const nn::EncoderOptions& numbers = encoder.encoder().options();
   detail::require_known_pooling(Encoder::Pooling::name);

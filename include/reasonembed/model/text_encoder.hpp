@@ -6,12 +6,17 @@
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
+#include <reasonembed/model/adapter_set.hpp>
 #include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/lora.hpp>
+#include <reasonembed/model/peft_adapter.hpp>
+#include <reasonembed/model/registry.hpp>
 #include <reasonembed/model/save.hpp>
 #include <reasonembed/model/tokenizer_files.hpp>
 #include <reasonembed/model/weights.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/simd/reduce.hpp>
@@ -134,6 +139,7 @@ class TextEncoder {
     if (contract) {
       contract->require_model(model);
     }
+    model.source_ = directory.string();
     return model;
   }
 
@@ -159,6 +165,61 @@ class TextEncoder {
     pool_->for_each(static_cast<Index>(projections.size()),
                     [&](Index i, int) { projections[static_cast<std::size_t>(i)]->pack(); });
   }
+
+  /// Puts a LoRA adapter that PEFT or this library has saved beside the weights; see read_peft_adapter. It takes effect
+  /// where a role names it (Role::adapter, use_adapter).
+  void load_adapter(std::string name, const std::filesystem::path& directory) {
+    adapters_.add(std::move(name), read_peft_adapter<B>(directory, family(), nn::adapter_targets(encoder_, weights_)));
+  }
+  /// A fresh adapter, which changes nothing before it is trained.
+  /// @throws ConfigError for a name that is taken, an impossible option, or a target module that there is none of
+  void add_adapter(std::string name, const LoraOptions& options = {}, std::uint64_t seed = 42) {
+    nn::Adapter<B> adapter(lora_shapes(family(), nn::adapter_targets(encoder_, weights_), options),
+                           {.dropout = options.dropout, .rank_stabilized = options.rank_stabilized});
+    adapter.initialize(seed);
+    adapters_.add(std::move(name), std::move(adapter));
+  }
+  /// Both roles encode with this adapter from now on; an empty name: with the weights alone.
+  /// @throws ConfigError listing the adapters there are
+  void use_adapter(std::string_view name) {
+    if (!name.empty()) {
+      (void)adapters_.get(name);
+    }
+    query_.adapter = name;
+    document_.adapter = name;
+  }
+  /// Writes an adapter in the layout of PEFT; see write_peft_adapter.
+  void save_adapter(std::string_view name, const std::filesystem::path& directory) const {
+    write_peft_adapter(directory, adapters_.get(name), family(), source_);
+  }
+  /// Adds an adapter to the weights for good, and removes it: what was encoded with it is now encoded without a name.
+  void merge_adapter(std::string_view name) {
+    const nn::Adapter<B>& adapter = adapters_.get(name);
+    bool packed_only = false;
+    encoder_.visit_weights(weights_, [&](const auto& weight) { packed_only = packed_only || weight.view().empty(); });
+    update_weights([&](Weights& weights) { model::merge_adapter<B>(encoder_, weights, adapter); });
+    if (packed_only) {
+      encoder_.visit_weights(weights_, [](auto& weight) { weight.drop_values(); });
+    }
+    remove_adapter(std::string(name));
+  }
+  /// Roles that name it encode without it from now on.
+  void remove_adapter(const std::string& name) {
+    adapters_.remove(name);
+    for (Role* role : {&query_, &document_}) {
+      role->adapter = role->adapter == name ? "" : role->adapter;
+    }
+  }
+  /// Calls `change(Adapter&)`, and makes encoding use it. @note not while another thread encodes
+  template <class Change>
+  void update_adapter(std::string_view name, Change&& change) {
+    nn::Adapter<B>& adapter = adapters_.get(name);
+    change(adapter);
+    adapter.pack();
+  }
+  /// @throws ConfigError listing the adapters there are
+  [[nodiscard]] const nn::Adapter<B>& adapter(std::string_view name) const { return adapters_.get(name); }
+  [[nodiscard]] std::vector<std::string> adapter_names() const { return adapters_.names(); }
 
   [[nodiscard]] const Encoder& encoder() const { return encoder_; }
   [[nodiscard]] const Weights& weights() const { return weights_; }
@@ -207,7 +268,7 @@ class TextEncoder {
 
   /// Encodes into memory of the caller: nothing is allocated once the workspaces have grown to the texts' lengths.
   ///
-  /// @param role  query_role(), document_role() or a role of the caller's
+  /// @param role  query_role(), document_role() or a role of the caller's, with or without an adapter
   /// @param out   (N, D), overwritten; or (N, encoder().dim()), which takes whole vectors whatever truncate_dim is
   /// @return      tokens of all texts, special tokens included; nothing is padded
   template <TextRange Texts>
@@ -217,6 +278,7 @@ class TextEncoder {
     if (out.cols() != encoder_.dim()) {
       require_extent("model::TextEncoder::encode", "out.cols()", out.cols(), dim());
     }
+    const nn::Adapter<B>* const adapter = role.adapter.empty() ? nullptr : &adapters_.get(role.adapter);
     const EncodeWorkspaces::Lease workspace = workspaces_->lease();
     Index tokens = 0;
     for (Index first = 0; first < count; first += kWindow) {
@@ -225,7 +287,7 @@ class TextEncoder {
       workspace->cut_chunks(window, options_.chunk_tokens);
       tokens += workspace->token_count(window);
       pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
-        const Index done = encode_chunk(*workspace, chunk, worker, out.row_block(first, window));
+        const Index done = encode_chunk(*workspace, chunk, worker, adapter, out.row_block(first, window));
         if (progress != nullptr) {
           progress->advance(done);
         }
@@ -239,6 +301,9 @@ class TextEncoder {
  private:
   static constexpr Index kWindow = 4096;  // texts tokenized ahead: bounds the ids held for a corpus of any size
 
+  [[nodiscard]] Family family() const {
+    return find_family_of("model::TextEncoder", Encoder::architecture(), encoder_.config());
+  }
   [[nodiscard]] Role checked_role(Role role) const {
     const Index longest = encoder_.config().max_length;
     role.max_tokens = role.max_tokens == 0 ? longest : role.max_tokens;
@@ -279,11 +344,15 @@ class TextEncoder {
   }
 
   /// @return  number of texts encoded
-  Index encode_chunk(EncodeWorkspace& workspace, Index chunk, int worker, MatrixView<Scalar> out) const {
+  Index encode_chunk(EncodeWorkspace& workspace,
+                     Index chunk,
+                     int worker,
+                     const nn::Adapter<B>* adapter,
+                     MatrixView<Scalar> out) const {
     const EncodeChunk texts = workspace.chunk(chunk);
     Arena& arena = workspace.arena(worker);
     const ArenaScope scope(arena);
-    nn::Context<B> context{.arena = arena, .batch = workspace.pack(texts, arena)};
+    nn::Context<B> context{.arena = arena, .batch = workspace.pack(texts, arena), .adapter = adapter};
     nn::Nothing nothing;
     const MatrixView<Scalar> rows = out.row_block(texts.first, texts.count);
     if (rows.cols() == encoder_.dim()) {
@@ -314,6 +383,8 @@ class TextEncoder {
 
   Encoder encoder_;
   Weights weights_;
+  AdapterSet<B> adapters_;
+  std::string source_;  // directory it was loaded from
   text::AnyTokenizer tokenizer_;
   Role query_;
   Role document_;

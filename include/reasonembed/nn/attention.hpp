@@ -78,6 +78,10 @@ class Attention {
     Heads::visit(parameters.transforms, prefix, f);
     Linear::visit(parameters.output, prefix, output, f);
   }
+  template <class B>
+  [[nodiscard]] bool needs_input(const Context<B>& context, const Parameters<WeightLeaf<B>>& parameters) const {
+    return qkv_.needs_input(context, parameters.qkv);
+  }
   template <class P, class F>
   static void visit_weights(P& parameters, F&& f) {
     Linear::visit_weights(parameters.qkv, f);

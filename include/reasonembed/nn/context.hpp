@@ -5,7 +5,10 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
@@ -25,6 +28,17 @@ struct DropoutState {
   std::uint32_t next_site = 0;  ///< counts the dropout calls of a pass
 };
 
+template <backend::Backend B>
+class Adapter;  // nn/adapter.hpp
+template <class S>
+struct AdapterGradients;
+
+/// Activations that only the gradient of a weight would need: where the weight is frozen, the next block reuses them.
+enum class PassingSlot : std::uint8_t {
+  kBlock,     ///< the input of a block's sub-layer
+  kSubLayer,  ///< what a sub-layer hands to its last projection
+};
+
 /// What a layer is given besides its operands: memory, the batch, and what all blocks share.
 ///
 /// One context serves one pass of one thread; a vjp uses the context of its forward.
@@ -37,10 +51,21 @@ struct Context {
   PackedBatch batch;
   RotaryTables<Scalar> rotary{};
   DropoutState dropout{};
+  const Adapter<B>* adapter = nullptr;  ///< low-rank updates to be added; a pass that saves trains them
+  AdapterGradients<Scalar>* adapter_gradients = nullptr;  ///< where vjp accumulates; needed if there is an adapter
+  std::array<std::span<Scalar>, 2> passing{};             ///< by PassingSlot
 
   [[nodiscard]] Index token_count() const { return batch.token_count(); }
   /// @return  (T, cols) uninitialised activations
   [[nodiscard]] MatrixView<Scalar> activations(Index cols) { return arena.matrix<Scalar>(token_count(), cols); }
+  /// @return  (T, cols) uninitialised activations, which the next call for the slot gives away again
+  [[nodiscard]] MatrixView<Scalar> passing_activations(PassingSlot slot, Index cols) {
+    std::span<Scalar>& memory = passing[static_cast<std::size_t>(slot)];
+    if (memory.size() < static_cast<std::size_t>(token_count() * cols)) {
+      memory = arena.allocate<Scalar>(token_count() * cols);
+    }
+    return {memory.data(), token_count(), cols};
+  }
 };
 
 /// Passed in the place of a layer's `Saved` when gradients are off: nothing is kept, and no code for it exists.

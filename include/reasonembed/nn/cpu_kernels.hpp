@@ -79,6 +79,10 @@ struct Kernels<backend::Cpu<StoreType>> {
       simd::gemm(x, weight.packed(), y, simd::Store::kOverwrite, scratch, simd::AddBias<S>{bias});
     }
   }
+  /// y (T, N) += x (T, K) weight^T
+  static void linear_accumulate(ConstView x, const Weight& weight, View y, Arena& scratch) {
+    simd::gemm(x, weight.packed(), y, simd::Store::kAccumulate, scratch);
+  }
   /// dx (T, K) = dy (T, N) weight
   static void linear_vjp_input(ConstView dy, const Weight& weight, View dx, Arena& scratch) {
     simd::gemm(simd::Op::kNone, dy, simd::Op::kNone, weight.view(), dx, simd::Store::kOverwrite, scratch);
@@ -125,6 +129,7 @@ struct Kernels<backend::Cpu<StoreType>> {
   }
   static void add(ConstView x, ConstView y, View out) { simd::add(x, y, out); }
   static void accumulate(ConstView x, View y) { simd::accumulate(x, y); }
+  static void scale(ConstView x, S factor, View y) { simd::scale(x, factor, y); }
   static void dropout(ConstView x, View y, const simd::DropoutMask& mask, std::span<const std::int32_t> offsets) {
     simd::dropout(x, y, mask, offsets);
   }
@@ -171,7 +176,9 @@ struct Kernels<backend::Cpu<StoreType>> {
     simd::embedding_accumulate(ids, table.view(), y);
   }
   static void embedding_vjp(std::span<const std::int32_t> ids, ConstView dy, View dtable) {
-    simd::embedding_vjp(ids, dy, dtable);
+    if (!dtable.empty()) {  // frozen
+      simd::embedding_vjp(ids, dy, dtable);
+    }
   }
   static void mean_pool(ConstView x, std::span<const std::int32_t> offsets, View y) { simd::mean_pool(x, offsets, y); }
   static void mean_pool_vjp(ConstView dy, std::span<const std::int32_t> offsets, View dx) {

@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/concepts.hpp>
 #include <reasonembed/nn/config.hpp>
 #include <reasonembed/nn/context.hpp>
@@ -83,6 +84,7 @@ class Encoder {
       parameters.blocks.push_back(block_.allocate(allocator));
     }
     parameters.final_norm = final_norm_.allocate(allocator);
+    number_projections(*this, parameters);
     return parameters;
   }
   /// Calls `f(ParameterSlice)` for every tensor, always in the same order.

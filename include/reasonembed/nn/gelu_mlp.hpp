@@ -50,6 +50,10 @@ class GeluMlp {
     Linear::visit(parameters.up, prefix, up, f);
     Linear::visit(parameters.down, prefix, down, f);
   }
+  template <class B>
+  [[nodiscard]] bool needs_input(const Context<B>& context, const Parameters<WeightLeaf<B>>& parameters) const {
+    return up_.needs_input(context, parameters.up);
+  }
   template <class P, class F>
   static void visit_weights(P& parameters, F&& f) {
     Linear::visit_weights(parameters.up, f);
@@ -65,7 +69,8 @@ class GeluMlp {
     const ForwardScope<Save> scope(context.arena);
     const auto inner = context.activations(up_.outputs());  // (T, F)
     if constexpr (kSaves<Save>) {
-      const auto activated = context.activations(up_.outputs());  // (T, F)
+      const auto activated =
+          detail::input_activations(context, PassingSlot::kSubLayer, down_, parameters.down, up_.outputs());  // (T, F)
       up_.forward(context, parameters.up, x, inner, saved.up);
       Kernels<B>::gelu(inner, activated);
       down_.forward(context, parameters.down, activated, y, saved.down);

@@ -31,6 +31,8 @@ class LayerNorm {
     std::span<const typename B::Scalar> inv_std;  ///< (T)
   };
 
+  static constexpr bool kVjpReadsOutput = false;
+
   /// @return  the component's name in an architecture
   [[nodiscard]] static std::string architecture() { return "layer_norm"; }
 

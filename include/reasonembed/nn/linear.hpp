@@ -1,10 +1,12 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,9 +20,12 @@ struct NamedRows {
   Index rows = 0;
 };
 
-/// Affine map of every token.
+/// Affine map of every token, and what the context's adapter adds to it (see Adapter).
 ///
 ///   y = x W^T + b          x: (T, K), W: (N, K), b: (N), y: (T, N)
+///
+/// Where an adapter is trained, or the gradients of weight and bias are empty views, the two are frozen: they get no
+/// gradient.
 ///
 /// Models: DifferentiableLayer, except that its output is N wide.
 class Linear {
@@ -29,10 +34,12 @@ class Linear {
   struct Parameters {
     typename Leaf::Matrix weight;  ///< (N, K)
     typename Leaf::Vector bias;    ///< (N) or empty
+    Index site = 0;                ///< which of the encoder's projections this is, see number_projections
   };
   template <class B>
   struct Saved {
-    MatrixView<const typename B::Scalar> x;  ///< (T, K)
+    MatrixView<const typename B::Scalar> x;  ///< (T, K); not to be read unless `needs_input`
+    std::uint32_t first_mask = 0;            ///< dropout site of the adapter's first branch
   };
 
   Linear(Index outputs, Index inputs, bool bias) : outputs_(outputs), inputs_(inputs), bias_(bias) {}
@@ -46,9 +53,14 @@ class Linear {
     return {std::move(weight), allocator.vector(bias_ ? outputs_ : 0)};
   }
 
-  /// Visits `prefix + name + ".weight"` and `".bias"` for each named row block, in order.
+  /// Visits `prefix + name + ".weight"` and `".bias"` for each named row block, in order. A visitor that has a member
+  /// `projection` is given the whole instead: `f.projection(parameters, prefix, blocks)`.
   template <class P, class F>
   static void visit(P& parameters, const std::string& prefix, std::span<const NamedRows> blocks, F&& f) {
+    if constexpr (requires { f.projection(parameters, prefix, blocks); }) {
+      f.projection(parameters, prefix, blocks);
+      return;
+    }
     const auto weight = detail::leaf_values(parameters.weight);
     const auto bias = detail::leaf_values(parameters.bias);
     Index first = 0;
@@ -71,6 +83,12 @@ class Linear {
     f(parameters.weight);
   }
 
+  /// @return  whether vjp will read the x of forward: for the gradient of the weight, or of an adapter
+  template <class B>
+  [[nodiscard]] bool needs_input(const Context<B>& context, const Parameters<WeightLeaf<B>>& parameters) const {
+    return context.adapter == nullptr || !context.adapter->branches(parameters.site).empty();
+  }
+
   /// @param x  (T, K)
   /// @param y  (T, N), overwritten
   template <class B, class Save>
@@ -81,8 +99,9 @@ class Linear {
                Save& saved) const {
     Kernels<B>::linear(x, parameters.weight, parameters.bias.span(), y, context.arena);
     if constexpr (kSaves<Save>) {
-      saved.x = x;
+      saved = {x, context.dropout.next_site};
     }
+    detail::add_branches(context, parameters.site, x, y);
   }
 
   /// @param dy  (T, N)
@@ -94,8 +113,11 @@ class Linear {
            MatrixView<const typename B::Scalar> dy,
            MatrixView<typename B::Scalar> dx,
            Parameters<GradientLeaf<typename B::Scalar>>& gradients) const {
-    Kernels<B>::linear_vjp_weight(dy, saved.x, gradients.weight, gradients.bias, context.arena);
+    if (!gradients.weight.empty()) {
+      Kernels<B>::linear_vjp_weight(dy, saved.x, gradients.weight, gradients.bias, context.arena);
+    }
     Kernels<B>::linear_vjp_input(dy, parameters.weight, dx, context.arena);
+    detail::branches_vjp(context, parameters.site, saved.first_mask, saved.x, dy, dx);
   }
 
  private:

@@ -76,6 +76,15 @@ class GradientAllocator {
   std::span<S> rest_;
 };
 
+/// Gives every parameter an empty view: what is frozen has no gradient.
+template <class S>
+struct FrozenAllocator {
+  using Leaf = GradientLeaf<S>;
+  [[nodiscard]] MatrixView<S> matrix(Index, Index) const { return {}; }
+  [[nodiscard]] MatrixView<S> table(Index, Index) const { return {}; }
+  [[nodiscard]] std::span<S> vector(Index) const { return {}; }
+};
+
 namespace detail {
 template <class S>
 [[nodiscard]] MatrixView<S> leaf_values(MatrixView<S> leaf) {

@@ -81,18 +81,19 @@ class PreNormBlock {
                MatrixView<typename B::Scalar> y,
                Save& saved) const {
     const ForwardScope<Save> scope(context.arena);
-    const auto normed = context.activations(x.cols());  // (T, D)
-    const auto h = context.activations(x.cols());       // (T, D)
+    const auto h = context.activations(x.cols());  // (T, D)
     if constexpr (kSaves<Save>) {
-      const auto normed_h = context.activations(x.cols());  // (T, D)
+      const auto normed = normed_activations(context, mixer_, parameters.mixer, x.cols());  // (T, D)
       norm_.forward(context, parameters.mixer_norm, x, normed, saved.mixer_norm);
       mixer_.forward(context, parameters.mixer, normed, h, saved.mixer);
       saved.mixer_dropout = dropout_.forward(context, h);
       Kernels<B>::accumulate(x, h);
+      const auto normed_h = normed_activations(context, mlp_, parameters.mlp, x.cols());  // (T, D)
       norm_.forward(context, parameters.mlp_norm, h, normed_h, saved.mlp_norm);
       mlp_.forward(context, parameters.mlp, normed_h, y, saved.mlp);
       saved.mlp_dropout = dropout_.forward(context, y);
     } else {
+      const auto normed = context.activations(x.cols());  // (T, D)
       norm_.forward(context, parameters.mixer_norm, x, normed, saved);
       mixer_.forward(context, parameters.mixer, normed, h, saved);
       (void)dropout_.forward(context, h);
@@ -131,6 +132,19 @@ class PreNormBlock {
   }
 
  private:
+  /// Memory for the input of a sub-layer: kept only if somebody's vjp reads it.
+  template <class B, class Layer, class P>
+  static MatrixView<typename B::Scalar> normed_activations(Context<B>& context,
+                                                           const Layer& layer,
+                                                           const P& parameters,
+                                                           Index width) {
+    if constexpr (requires { requires !Norm::kVjpReadsOutput; }) {
+      return detail::input_activations(context, PassingSlot::kBlock, layer, parameters, width);
+    } else {
+      return context.activations(width);
+    }
+  }
+
   Mixer mixer_;
   Mlp mlp_;
   Norm norm_;

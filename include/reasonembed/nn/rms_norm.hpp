@@ -28,6 +28,8 @@ class RmsNorm {
     std::span<const typename B::Scalar> inv_rms;  ///< (T)
   };
 
+  static constexpr bool kVjpReadsOutput = false;
+
   /// @return  the component's name in an architecture
   [[nodiscard]] static std::string architecture() { return "rms_norm"; }
 

@@ -52,6 +52,10 @@ class SwiGlu {
     Linear::visit(parameters.gate_up, prefix, gate_up, f);
     Linear::visit(parameters.down, prefix, down, f);
   }
+  template <class B>
+  [[nodiscard]] bool needs_input(const Context<B>& context, const Parameters<WeightLeaf<B>>& parameters) const {
+    return gate_up_.needs_input(context, parameters.gate_up);
+  }
   template <class P, class F>
   static void visit_weights(P& parameters, F&& f) {
     Linear::visit_weights(parameters.gate_up, f);
@@ -66,13 +70,15 @@ class SwiGlu {
                Save& saved) const {
     const ForwardScope<Save> scope(context.arena);
     const auto inner = context.activations(2 * width_);  // (T, 2 F)
-    const auto gated = context.activations(width_);      // (T, F)
     if constexpr (kSaves<Save>) {
+      const auto gated =
+          detail::input_activations(context, PassingSlot::kSubLayer, down_, parameters.down, width_);  // (T, F)
       gate_up_.forward(context, parameters.gate_up, x, inner, saved.gate_up);
       Kernels<B>::silu_multiply(inner.col_block(0, width_), inner.col_block(width_, width_), gated);
       down_.forward(context, parameters.down, gated, y, saved.down);
       saved.inner = inner;
     } else {
+      const auto gated = context.activations(width_);  // (T, F)
       gate_up_.forward(context, parameters.gate_up, x, inner, saved);
       Kernels<B>::silu_multiply(inner.col_block(0, width_), inner.col_block(width_, width_), gated);
       down_.forward(context, parameters.down, gated, y, saved);

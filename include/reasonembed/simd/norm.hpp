@@ -95,8 +95,8 @@ void layer_norm(std::type_identity_t<MatrixView<const T>> x,
 /// @param inv_std  (T), from layer_norm
 /// @param dy       (T, D)
 /// @param dx       (T, D), overwritten; may be dy or x
-/// @param dgain    (D), accumulated in token order
-/// @param dbias    (D), accumulated in token order
+/// @param dgain    (D), accumulated in token order; empty if gain and bias are frozen
+/// @param dbias    (D), accumulated in token order; empty likewise
 /// @throws ShapeError if the shapes do not fit
 /// @note   O(T D), no allocation
 template <class T, class Arch = CompiledArch>
@@ -116,8 +116,9 @@ void layer_norm_vjp(std::type_identity_t<MatrixView<const T>> x,
   detail::require_size(kWhere, "inv_std.size()", inv_std, x.rows());
   require_same_shape(kWhere, "dy.rows()", "dy.cols()", dy, x);
   require_same_shape(kWhere, "dx.rows()", "dx.cols()", dx, x);
-  detail::require_size(kWhere, "dgain.size()", dgain, x.cols());
-  detail::require_size(kWhere, "dbias.size()", dbias, x.cols());
+  const bool learns = !(dgain.empty() && dbias.empty());
+  detail::require_size(kWhere, "dgain.size()", dgain, learns ? x.cols() : 0);
+  detail::require_size(kWhere, "dbias.size()", dbias, learns ? x.cols() : 0);
   const auto width = static_cast<T>(x.cols());
   for (Index t = 0; t < x.rows(); ++t) {
     const T* in = x.data() + t * x.stride();
@@ -131,8 +132,10 @@ void layer_norm_vjp(std::type_identity_t<MatrixView<const T>> x,
       const B a = d * lanes.load(gain.data());
       sums[0] = sums[0] + a;
       sums[1] = Ops::fma(a, normal, sums[1]);
-      lanes.store(dgain.data(), Ops::fma(d, normal, lanes.load(dgain.data())));
-      lanes.store(dbias.data(), lanes.load(dbias.data()) + d);
+      if (learns) {
+        lanes.store(dgain.data(), Ops::fma(d, normal, lanes.load(dgain.data())));
+        lanes.store(dbias.data(), lanes.load(dbias.data()) + d);
+      }
     });
     const B mean_a(sums_of_row[0] / width);
     const B mean_an(sums_of_row[1] / width);
@@ -192,7 +195,7 @@ void rms_norm(std::type_identity_t<MatrixView<const T>> x,
 /// @param inv_rms  (T), from rms_norm
 /// @param dy       (T, D)
 /// @param dx       (T, D), overwritten; may be dy or x
-/// @param dgain    (D), accumulated in token order
+/// @param dgain    (D), accumulated in token order; empty if the gain is frozen
 /// @throws ShapeError if the shapes do not fit
 /// @note   O(T D), no allocation
 template <class T, class Arch = CompiledArch>
@@ -209,7 +212,8 @@ void rms_norm_vjp(std::type_identity_t<MatrixView<const T>> x,
   detail::require_size(kWhere, "inv_rms.size()", inv_rms, x.rows());
   require_same_shape(kWhere, "dy.rows()", "dy.cols()", dy, x);
   require_same_shape(kWhere, "dx.rows()", "dx.cols()", dx, x);
-  detail::require_size(kWhere, "dgain.size()", dgain, x.cols());
+  const bool learns = !dgain.empty();
+  detail::require_size(kWhere, "dgain.size()", dgain, learns ? x.cols() : 0);
   const auto width = static_cast<T>(x.cols());
   for (Index t = 0; t < x.rows(); ++t) {
     const T* in = x.data() + t * x.stride();
@@ -220,7 +224,9 @@ void rms_norm_vjp(std::type_identity_t<MatrixView<const T>> x,
       const B normal = lanes.load(in) * inverse;
       const B d = lanes.load(d_out);
       sums[0] = Ops::fma(d * lanes.load(gain.data()), normal, sums[0]);
-      lanes.store(dgain.data(), Ops::fma(d, normal, lanes.load(dgain.data())));
+      if (learns) {
+        lanes.store(dgain.data(), Ops::fma(d, normal, lanes.load(dgain.data())));
+      }
     });
     const B mean_an(product[0] / width);
     for_each_lanes<T, Arch>(x.cols(), [&](auto lanes) {

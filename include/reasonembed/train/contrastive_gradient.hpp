@@ -10,10 +10,12 @@
 #include <reasonembed/loss/contrastive.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/text/tokenizer.hpp>
 #include <reasonembed/train/gradient_cache.hpp>
+#include <reasonembed/train/parameter_gradients.hpp>
 #include <reasonembed/train/trainable.hpp>
 
 #include <algorithm>
@@ -34,6 +36,7 @@ struct ContrastiveGradientOptions {
   Index document_tokens = 512;  ///< longest document; both are cut to what the model's role allows
   bool dropout = true;          ///< false trains without it, whatever the model's configuration says
   std::uint64_t seed = 42;      ///< of the dropout masks
+  std::string adapter = {};     ///< name of the model's adapter to be trained; empty: every weight is trained
   GradientCacheOptions cache = {};
 
   friend bool operator==(const ContrastiveGradientOptions&, const ContrastiveGradientOptions&) = default;
@@ -48,7 +51,8 @@ struct BatchEvaluation {
   Index truncated = 0;                ///< texts whose end had no place
 };
 
-/// The loss of a batch of texts and its gradient by every parameter of a model.
+/// The loss of a batch of texts and its gradient by every parameter that is trained: of a model, or of one adapter of
+/// it.
 ///
 ///   theta -> E = encoder(queries, documents) -> loss(E, E')   with E' = encoder(reasoning queries), a constant
 ///
@@ -67,18 +71,19 @@ class ContrastiveGradient {
   using Slices = std::vector<nn::ParameterSlice<Scalar>>;
 
   /// @param model  trainable, and in its place as long as this lives
-  /// @throws       ConfigError if an option is out of range, or the model's weights can't be differentiated
+  /// @throws       ConfigError if an option is out of range, the model's weights can't be differentiated, or the model
+  ///               has no such adapter
   ContrastiveGradient(const Model& model, Loss loss, Options options = {})
       : model_(&model),
         loss_(std::move(loss)),
-        options_(options),
-        query_(cut(model.query_role(), "query_tokens", options.query_tokens)),
-        document_(cut(model.document_role(), "document_tokens", options.document_tokens)),
-        cache_(model.encoder(), model.weights(), model.pool(), options.cache),
+        options_(std::move(options)),
+        query_(cut(model.query_role(), "query_tokens", options_.query_tokens)),
+        document_(cut(model.document_role(), "document_tokens", options_.document_tokens)),
+        adapter_(find_adapter(model, options_.adapter)),
+        cache_(model.encoder(), model.weights(), model.pool(), options_.cache, adapter_),
         gradient_(cache_.parameter_count()) {
-    nn::GradientAllocator<Scalar> allocator(gradient_.span());
-    auto views = model.encoder().allocate(allocator);
-    model.encoder().visit(views, [&](const nn::ParameterSlice<Scalar>& slice) { slices_.push_back(slice); });
+    Gradients views(model.encoder(), adapter_, gradient_.span());
+    views.visit(model.encoder(), adapter_, [&](const nn::ParameterSlice<Scalar>& slice) { slices_.push_back(slice); });
   }
   ContrastiveGradient(const ContrastiveGradient&) = delete;
   ContrastiveGradient& operator=(const ContrastiveGradient&) = delete;
@@ -87,7 +92,7 @@ class ContrastiveGradient {
   ~ContrastiveGradient() = default;
 
   [[nodiscard]] const Loss& loss() const { return loss_; }
-  /// @return  (P) dloss/dtheta of the last batch, all parameters end to end
+  /// @return  (P) dloss/dtheta of the last batch, all trained parameters end to end
   [[nodiscard]] std::span<Scalar> gradient() { return gradient_.span(); }
   /// @return  the same by name, in the order in which the encoder visits its parameters
   [[nodiscard]] const Slices& slices() const { return slices_; }
@@ -119,6 +124,20 @@ class ContrastiveGradient {
   }
 
  private:
+  using Backend = typename Model::Backend;
+  using Gradients = ParameterGradients<typename Model::Description, Backend>;
+
+  static const nn::Adapter<Backend>* find_adapter(const Model& model, const std::string& name) {
+    if (name.empty()) {
+      return nullptr;
+    }
+    if constexpr (HasAdapters<Model>) {
+      return &model.adapter(name);
+    } else {
+      throw ConfigError::invalid(
+          "train::ContrastiveGradient", "adapter", name, "none, for this type of model has none");
+    }
+  }
   static model::Role cut(model::Role role, const char* option, Index tokens) {
     if (tokens < 1) {
       throw ConfigError::invalid("train::ContrastiveGradient", option, std::to_string(tokens), "at least 1");
@@ -212,7 +231,8 @@ class ContrastiveGradient {
   Options options_;
   model::Role query_;
   model::Role document_;
-  GradientCache<typename Model::Description, typename Model::Backend> cache_;
+  const nn::Adapter<Backend>* adapter_;
+  GradientCache<typename Model::Description, Backend> cache_;
   AlignedBuffer<Scalar> gradient_;  // (P)
   Slices slices_;
   Arena arena_;

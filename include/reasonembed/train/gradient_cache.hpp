@@ -5,11 +5,13 @@
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/text/tokenizer.hpp>
+#include <reasonembed/train/parameter_gradients.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -60,13 +62,23 @@ class GradientCache {
   using S = typename B::Scalar;
   using Weights = typename Encoder::template Parameters<nn::WeightLeaf<B>>;
   using Options = GradientCacheOptions;
+  using Gradients = ParameterGradients<Encoder, B>;
 
+  /// @param adapter  what is trained, the weights being frozen; nullptr trains the weights
   /// @throws ConfigError if an option is not positive
-  GradientCache(const Encoder& encoder, const Weights& weights, const ThreadPool& pool, Options options = {})
-      : encoder_(&encoder), weights_(&weights), pool_(&pool), options_(options) {
+  GradientCache(const Encoder& encoder,
+                const Weights& weights,
+                const ThreadPool& pool,
+                Options options = {},
+                const nn::Adapter<B>* adapter = nullptr)
+      : encoder_(&encoder),
+        weights_(&weights),
+        adapter_(adapter),
+        pool_(&pool),
+        options_(options),
+        parameters_(Gradients::parameter_count(encoder, weights, adapter)) {
     require_positive("chunk_tokens", options.chunk_tokens);
     require_positive("shards", options.shards);
-    encoder.visit(weights, [&](const auto& slice) { parameters_ += slice.values.size(); });
     bool trainable = true;
     encoder.visit_weights(weights, [&](const auto& weight) { trainable = trainable && !weight.view().empty(); });
     if (!trainable) {
@@ -79,7 +91,7 @@ class GradientCache {
     }
   }
 
-  /// @return  P, the number of parameters
+  /// @return  P, the number of parameters that are trained
   [[nodiscard]] Index parameter_count() const { return parameters_; }
 
   /// Pass 1.
@@ -121,7 +133,7 @@ class GradientCache {
   /// Pass 2, after forward() of the same texts and masks.
   ///
   /// @param d_embeddings  (N, D)
-  /// @param gradient      (P) in the order of Encoder::allocate, overwritten
+  /// @param gradient      (P) in the order of ParameterGradients, overwritten
   void backward(const text::TokenizedTexts& texts,
                 const nn::DropoutState& dropout,
                 MatrixView<const S> d_embeddings,
@@ -196,11 +208,11 @@ class GradientCache {
     require_extent(where, what, rows, text_count(texts));
   }
 
-  static nn::Context<B> context_of(const Cut& cut,
-                                   const Chunk& chunk,
-                                   const text::TokenizedTexts& texts,
-                                   const nn::DropoutState& dropout,
-                                   Arena& arena) {
+  nn::Context<B> context_of(const Cut& cut,
+                            const Chunk& chunk,
+                            const text::TokenizedTexts& texts,
+                            const nn::DropoutState& dropout,
+                            Arena& arena) const {
     const auto begin = static_cast<std::size_t>(texts.offsets[static_cast<std::size_t>(chunk.first)]);
     const std::span<const std::int32_t> offsets =
         std::span(cut.offsets).subspan(chunk.offsets, static_cast<std::size_t>(chunk.count) + 1);
@@ -209,7 +221,10 @@ class GradientCache {
                       .offsets = offsets,
                       .first_sequence = static_cast<std::uint64_t>(chunk.first)},
             .rotary = {},
-            .dropout = dropout};
+            .dropout = dropout,
+            .adapter = adapter_,
+            .adapter_gradients = nullptr,
+            .passing = {}};
   }
   template <class T>
   static MatrixView<T> rows_of(MatrixView<T> matrix, const Chunk& chunk) {
@@ -237,14 +252,14 @@ class GradientCache {
                  Arena& arena) {
     const std::span<S> flat = shards_[static_cast<std::size_t>(shard)].span();
     std::fill(flat.begin(), flat.end(), S{0});
-    nn::GradientAllocator<S> allocator(flat);
-    auto gradients = encoder_->allocate(allocator);
+    Gradients gradients(*encoder_, adapter_, flat);
     for (auto number = static_cast<std::size_t>(shard); number < batch_.chunks.size();
          number += static_cast<std::size_t>(options_.shards)) {
       const Chunk& chunk = batch_.chunks[number];
       const MatrixView<const S> d_chunk = rows_of(d_embeddings, chunk);
       if (Kept& kept = kept_[number]; kept.pass) {
-        encoder_->vjp(kept.pass->context, *weights_, kept.pass->saved, d_chunk, gradients);
+        kept.pass->context.adapter_gradients = &gradients.adapter();
+        encoder_->vjp(kept.pass->context, *weights_, kept.pass->saved, d_chunk, gradients.weights());
         continue;
       }
       const ArenaScope scope(arena);
@@ -253,7 +268,8 @@ class GradientCache {
       const MatrixView<S> embeddings = arena.template matrix<S>(chunk.count, encoder_->dim());  // (n, D)
       encoder_->forward(pass.context, *weights_, embeddings, pass.saved);
       learn_bytes(arena.used() - before, chunk.tokens);
-      encoder_->vjp(pass.context, *weights_, pass.saved, d_chunk, gradients);
+      pass.context.adapter_gradients = &gradients.adapter();
+      encoder_->vjp(pass.context, *weights_, pass.saved, d_chunk, gradients.weights());
     }
   }
 
@@ -280,9 +296,10 @@ class GradientCache {
 
   const Encoder* encoder_;
   const Weights* weights_;
+  const nn::Adapter<B>* adapter_;
   const ThreadPool* pool_;
   Options options_;
-  Index parameters_ = 0;
+  Index parameters_;
   std::vector<Arena> arenas_;
   std::vector<AlignedBuffer<S>> shards_;         // (shards) of (P)
   Cut batch_;                                    // of forward and backward

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
@@ -45,6 +46,8 @@ struct TrainerOptions {
   Index query_tokens = 512;    ///< see ContrastiveGradientOptions
   Index document_tokens = 512;
   bool dropout = true;
+  std::string adapter =
+      {};  ///< name of the model's adapter to train, its weights being frozen; empty: train the weights
   NonFiniteSteps non_finite = NonFiniteSteps::kStop;
   std::uint64_t seed = 42;  ///< of batches and dropout
   CheckpointOptions checkpoint = {};

@@ -5,6 +5,7 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/text/tokenizer.hpp>
@@ -43,5 +44,19 @@ concept Trainable =
       m.make_trainable();
       m.update_weights([](typename M::Weights&) {});
     };
+
+/// A Trainable that can train an adapter in the place of its weights. model::TextEncoder is one.
+///
+/// | expression                       | result             | meaning                                                  |
+/// |----------------------------------|--------------------|----------------------------------------------------------|
+/// | `k.adapter(name)`                | const nn::Adapter& | stays in its place; throws ConfigError if there is none  |
+/// | `m.use_adapter(name)`            | void               | both roles encode with it; empty: with none              |
+/// | `m.update_adapter(name, change)` | void               | calls `change(adapter)`, and makes encoding use it       |
+template <class M>
+concept HasAdapters = Trainable<M> && requires(M& m, const M& k, std::string_view name) {
+  { k.adapter(name) } -> std::same_as<const nn::Adapter<typename M::Backend>&>;
+  m.use_adapter(name);
+  m.update_adapter(name, [](nn::Adapter<typename M::Backend>&) {});
+};
 
 }  // namespace reasonembed::train

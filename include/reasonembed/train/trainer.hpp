@@ -11,6 +11,7 @@
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/optim/clip_gradient_norm.hpp>
 #include <reasonembed/simd/reduce.hpp>
+#include <reasonembed/train/adapter_names.hpp>
 #include <reasonembed/train/checkpoint.hpp>
 #include <reasonembed/train/contrastive_gradient.hpp>
 #include <reasonembed/train/events.hpp>
@@ -32,7 +33,7 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
-/// Trains every weight of a model on batches of queries and documents.
+/// Trains a model, every weight or one of its adapters, on batches of queries and documents.
 ///
 ///   theta_{t+1} = optimizer(theta_t, clip(dloss/dtheta(batch_t)), lr f(t))      t = 0, 1, ..., total - 1
 ///
@@ -44,7 +45,8 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 /// @tparam Loss        models loss::BatchLoss: loss::Contrastive<loss::Uniform> is InfoNCE,
 ///                     loss::Contrastive<loss::ReasoningIntensity> is Redapter
 /// @tparam RecipeType  models TrainingRecipe: optimiser, schedule, sampler
-/// @note  memory: three further numbers for each parameter with AdamW, one for each shard of the gradient cache, and
+/// @note  memory: three further numbers for each trained parameter with AdamW, one for each shard of the gradient
+/// cache, and
 ///        activations of one chunk a thread. Neither copied nor moved
 template <Trainable Model, loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>>
 class Trainer {
@@ -58,13 +60,11 @@ class Trainer {
   /// @param model  made trainable, whatever its residency was
   /// @throws       ConfigError naming the option that is out of its range
   explicit Trainer(Model model, Options options = {})
-      : model_(trainable(std::move(model))),
+      : model_(trainable(std::move(model), options.adapter)),
         options_((require_options(options), std::move(options))),
         optimizer_(options_.optimizer),
         gradient_(model_, Loss(options_.loss), gradient_options(options_)) {
-    model_.update_weights([&](typename Model::Weights& weights) {
-      model_.encoder().visit(weights, [&](const auto& slice) { parameters_.push_back(slice); });
-    });
+    collect_parameters();
     begin(options_.max_steps);
   }
   Trainer(const Trainer&) = delete;
@@ -174,27 +174,64 @@ class Trainer {
   [[nodiscard]] const std::vector<nn::ParameterSlice<Scalar>>& gradients() const { return gradient_.slices(); }
   /// @return  all options by name
   [[nodiscard]] io::Json option_names() const {
-    return {{"architecture", Model::Description::architecture()},
-            {"loss", {{"name", Loss::name()}, {"options", option_json(options_.loss)}}},
-            {"optimizer", {{"name", Optimizer::name}, {"options", option_json(options_.optimizer)}}},
-            {"schedule", {{"name", Schedule::name}, {"options", option_json(options_.schedule)}}},
-            {"sampler", option_json(options_.sampler)},
-            {"cache", option_json(options_.cache)},
-            {"total_steps", total_},
-            {"clip_norm", option_json(options_.clip_norm)},
-            {"query_tokens", options_.query_tokens},
-            {"document_tokens", options_.document_tokens},
-            {"dropout", options_.dropout},
-            {"non_finite", option_json(options_.non_finite)},
-            {"seed", options_.seed}};
+    io::Json names = {{"architecture", Model::Description::architecture()},
+                      {"loss", {{"name", Loss::name()}, {"options", option_json(options_.loss)}}},
+                      {"optimizer", {{"name", Optimizer::name}, {"options", option_json(options_.optimizer)}}},
+                      {"schedule", {{"name", Schedule::name}, {"options", option_json(options_.schedule)}}},
+                      {"sampler", option_json(options_.sampler)},
+                      {"cache", option_json(options_.cache)},
+                      {"total_steps", total_},
+                      {"clip_norm", option_json(options_.clip_norm)},
+                      {"query_tokens", options_.query_tokens},
+                      {"document_tokens", options_.document_tokens},
+                      {"dropout", options_.dropout},
+                      {"non_finite", option_json(options_.non_finite)},
+                      {"seed", options_.seed}};
+    if constexpr (HasAdapters<Model>) {
+      if (!options_.adapter.empty()) {
+        names["adapter"] = adapter_names(model_.adapter(options_.adapter));
+        names["adapter"]["frozen_weights"] = frozen_;
+      }
+    }
+    return names;
   }
 
  private:
   static constexpr std::int64_t kMostSkipped = 10;
 
-  static Model trainable(Model model) {
+  /// Both roles use the adapter that is trained: the vectors trained are the vectors encoded.
+  static Model trainable(Model model, const std::string& adapter) {
     model.make_trainable();
+    if constexpr (HasAdapters<Model>) {
+      for (const std::string& used : {model.query_role().adapter, model.document_role().adapter}) {
+        if (adapter.empty() && !used.empty()) {
+          throw ConfigError::invalid(
+              "train::Trainer", "adapter", "empty", io::in_quotes(used) + ", with which the model's roles encode");
+        }
+      }
+      model.use_adapter(adapter);
+    }
     return model;
+  }
+  void collect_parameters() {
+    const auto collect = [this](const nn::ParameterSlice<Scalar>& slice) { parameters_.push_back(slice); };
+    if (options_.adapter.empty()) {
+      model_.update_weights([&](typename Model::Weights& weights) { model_.encoder().visit(weights, collect); });
+    } else if constexpr (HasAdapters<Model>) {
+      model_.update_adapter(options_.adapter, [&](auto& adapter) { adapter.visit(collect); });
+      frozen_ = fingerprint(model_.encoder(), model_.weights());
+    }
+  }
+  /// Calls `change()`, which may write into the parameters, and makes the model use them.
+  template <class Change>
+  void update_parameters(Change&& change) {
+    if constexpr (HasAdapters<Model>) {
+      if (!options_.adapter.empty()) {
+        model_.update_adapter(options_.adapter, [&](auto&) { change(); });
+        return;
+      }
+    }
+    model_.update_weights([&](typename Model::Weights&) { change(); });
   }
   static void require_options(const Options& options) {
     const auto require = [](bool possible, const char* name, const std::string& got, const char* want) {
@@ -212,6 +249,7 @@ class Trainer {
             .document_tokens = options.document_tokens,
             .dropout = options.dropout,
             .seed = options.seed,
+            .adapter = options.adapter,
             .cache = options.cache};
   }
   static std::int64_t checked_product(std::int64_t epochs, std::int64_t steps) {
@@ -263,9 +301,8 @@ class Trainer {
         (checkpoint.resume == Resume::kAuto && !checkpoint_exists(checkpoint.directory))) {
       return;
     }
-    model_.update_weights([&](typename Model::Weights&) {
-      state_ = read_checkpoint(checkpoint.directory, begun.options, parameters_, moments_, begun.notes);
-    });
+    update_parameters(
+        [&] { state_ = read_checkpoint(checkpoint.directory, begun.options, parameters_, moments_, begun.notes); });
     sampler.seek(state_.sampler);
     begun.first_step = state_.step;
   }
@@ -282,8 +319,7 @@ class Trainer {
     if (!std::isfinite(norm)) {
       throw_non_finite_gradient(norm);
     }
-    model_.update_weights(
-        [&](typename Model::Weights&) { optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr); });
+    update_parameters([&] { optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr); });
     const std::span<const double> intensities = found.loss.intensities;
     report.loss = found.loss.loss;
     report.measured = found.measured;
@@ -327,7 +363,8 @@ class Trainer {
   Options options_;
   Optimizer optimizer_;
   ContrastiveGradient<Model, Loss> gradient_;
-  std::vector<nn::ParameterSlice<Scalar>> parameters_;  // of the model, by name
+  std::vector<nn::ParameterSlice<Scalar>> parameters_;  // those that are trained, by name
+  std::string frozen_;                                  // fingerprint of the weights, if an adapter is trained
   typename Optimizer::template State<Scalar> moments_;
   std::int64_t total_ = 0;
   RunState state_;
