@@ -174,6 +174,27 @@ struct PeftModule {
   return modules;
 }
 
+/// PEFT takes the first pattern of the file that fits; this reader does not see their order.
+/// @throws ConfigError if patterns with different values fit a module
+template <class T>
+void require_one_pattern(const std::string& where,
+                         const char* field,
+                         const std::vector<ModulePattern<T>>& patterns,
+                         const std::string& module) {
+  const ModulePattern<T>* first = nullptr;
+  for (const ModulePattern<T>& pattern : patterns) {
+    if (names_module(pattern.module, module)) {
+      if (first != nullptr && first->value != pattern.value) {
+        throw ConfigError::invalid(where,
+                                   field,
+                                   io::in_quotes(first->module) + " and " + io::in_quotes(pattern.module),
+                                   "one value for module " + module);
+      }
+      first = &pattern;
+    }
+  }
+}
+
 /// @throws DataError for half an adapter, ShapeError for matrices that don't fit the projection, ConfigError for a rank
 ///         that the configuration does not give
 [[nodiscard]] inline nn::AdapterShape peft_shape(const io::SafeTensors& file,
@@ -186,6 +207,8 @@ struct PeftModule {
       throw DataError::invalid(file.where(), std::string(kind) + " of module " + name, "missing", "lora_A and lora_B");
     }
   }
+  require_one_pattern(file.where(), "rank_pattern", config.rank_pattern, name);
+  require_one_pattern(file.where(), "alpha_pattern", config.alpha_pattern, name);
   const Index rank = pattern_value(config.rank_pattern, name, config.rank);
   for (const auto& [tensor, want] : {std::pair(&module.a, std::vector<Index>{rank, target.inputs}),
                                      {&module.b, std::vector<Index>{target.rows, rank}}}) {
