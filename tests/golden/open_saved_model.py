@@ -5,11 +5,13 @@ usage: open_saved_model.py DIRECTORY              compare what lies there
        open_saved_model.py --program PROGRAM      let PROGRAM (the golden tests) save its models, then compare
 
 Below DIRECTORY, each NAME holds model/ (as save_encoder writes it), texts.json and expected.safetensors (query and
-document, (N, D) f32). Texts are encoded in padded batches, one model after the other; the largest difference of an
-element is printed and must be at most 1e-5 (for vectors without unit length: of the largest element).
+document, (N, D) f32), and where these were encoded with a LoRA adapter adapter/ (as save_adapter writes it), which PEFT
+puts on the model, once beside the weights and once merged into them. Texts are encoded in padded batches, one model
+after the other; the largest difference of an element is printed and must be at most 1e-5 (for vectors without unit
+length: of the largest element).
 
-Runs under the interpreter that REASONEMBED_REFERENCE_PYTHON names, if any. Without sentence-transformers it says that
-it skips, and exits with 77. Written with sentence-transformers 6.2, transformers 5.23.
+Runs under the interpreter that REASONEMBED_REFERENCE_PYTHON names, if any. Without sentence-transformers and PEFT it
+says that it skips, and exits with 77. Written with sentence-transformers 6.2, transformers 5.24, PEFT 0.21.
 """
 import argparse
 import importlib.util
@@ -23,13 +25,20 @@ import tempfile
 LIMIT = 1e-5
 
 
-def compare(directory):
+def compare(directory, merge=False):
     """Returns the largest difference of all vectors in one directory."""
     import numpy
     from safetensors.numpy import load_file
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
+    if (directory / "adapter").exists():
+        from peft import PeftModel
+        transformer = model[0]
+        wrapped = PeftModel.from_pretrained(transformer.auto_model, str(directory / "adapter"))
+        if merge:
+            wrapped = wrapped.merge_and_unload()
+        transformer.auto_model = wrapped
     texts = json.loads((directory / "texts.json").read_text(encoding="utf-8"))
     expected = load_file(directory / "expected.safetensors")
     largest = 0.0
@@ -39,7 +48,8 @@ def compare(directory):
             raise SystemExit(f"{directory}: {role} vectors are {got.shape}, expected {expected[role].shape}")
         scale = max(1.0, float(numpy.abs(expected[role]).max()))
         largest = max(largest, float(numpy.abs(got - expected[role]).max()) / scale)
-    print(f"{directory.name}: {len(texts)} texts as query and document, largest difference {largest:.2g}", flush=True)
+    how = " (merged)" if merge else ""
+    print(f"{directory.name}{how}: {len(texts)} texts as query and document, largest difference {largest:.2g}", flush=True)
     return largest
 
 
@@ -47,7 +57,9 @@ def compare_all(root):
     directories = sorted(path.parent for path in root.glob("*/expected.safetensors"))
     if not directories:
         raise SystemExit(f"{root}: saved models are missing, expected NAME/expected.safetensors")
-    if not max([compare(directory) for directory in directories]) <= LIMIT:
+    worn = [directory for directory in directories if (directory / "adapter").exists()]
+    differences = [compare(directory) for directory in directories] + [compare(directory, True) for directory in worn]
+    if not max(differences) <= LIMIT:
         raise SystemExit(f"the largest difference exceeds {LIMIT}")
 
 
@@ -56,8 +68,8 @@ def main():
     if python and not os.environ.get("REASONEMBED_INSIDE_REFERENCE_PYTHON"):
         os.environ["REASONEMBED_INSIDE_REFERENCE_PYTHON"] = "1"
         os.execv(python, [python] + sys.argv)
-    if importlib.util.find_spec("sentence_transformers") is None:
-        print("SKIPPED: no sentence-transformers (set REASONEMBED_REFERENCE_PYTHON to an interpreter that has it)")
+    if not all(importlib.util.find_spec(package) for package in ("sentence_transformers", "peft")):
+        print("SKIPPED: no sentence-transformers and PEFT (set REASONEMBED_REFERENCE_PYTHON to an interpreter that has them)")
         sys.exit(77)
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", nargs="?", type=pathlib.Path)

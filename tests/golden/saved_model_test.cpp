@@ -100,6 +100,37 @@ void check_saved(const Model& model, const std::string& name, const std::vector<
                                         re::io::NamedTensor::of("document", document.view())});
 }
 
+/// Trains an adapter for two steps, saves the base and the adapter as NAME/model and NAME/adapter, and loads both
+/// again.
+template <class Model>
+void check_saved_adapter(Model base, const std::string& name, const std::vector<std::string>& modules) {
+  const test::Scratch scratch;
+  const char* kept = std::getenv("REASONEMBED_SAVED_MODELS");
+  const std::filesystem::path place = (kept == nullptr ? scratch.path() : std::filesystem::path(kept)) / name;
+  re::model::save_encoder(place / "model", base);
+  base.add_adapter("trained", {.rank = 4, .alpha = 8.0, .target_modules = modules, .rank_pattern = {{modules[0], 2}}});
+  re::train::Trainer<Model, test::InfoNce> trainer(
+      std::move(base),
+      {.optimizer = {.lr = 1e-2}, .sampler = {.group_size = 3, .batch_size = 8}, .adapter = "trained"});
+  trainer.begin(2);
+  (void)trainer.fit(test::tiny_rows());
+  const Model model = std::move(trainer).take_model();
+  model.save_adapter("trained", place / "adapter");
+  const std::vector<std::string> list = texts();
+  const Matrix<float> query = model.encode_query(list);
+  const Matrix<float> document = model.encode_document(list);
+  Model loaded = Model::load(place / "model", {.threads = 1});
+  CHECK(!same_bits(loaded.encode_query(list), query));
+  loaded.load_adapter("saved", place / "adapter");
+  loaded.use_adapter("saved");
+  CHECK(same_bits(loaded.encode_query(list), query));
+  CHECK(same_bits(loaded.encode_document(list), document));
+  re::io::write_json(place / "texts.json", list);
+  re::io::write_safetensors(place / "expected.safetensors",
+                            std::vector{re::io::NamedTensor::of("query", query.view()),
+                                        re::io::NamedTensor::of("document", document.view())});
+}
+
 constexpr re::nn::EncoderConfig kTinyBert{.vocab = 160,
                                           .dim = 32,
                                           .layers = 2,
@@ -211,5 +242,18 @@ TEST_SUITE("golden/saved_model") {
     if (const auto directory = test::find_minilm()) {
       check_saved(re::model::MiniLm::load(*directory, {.residency = re::model::Residency::kTrain}), "minilm");
     }
+  }
+  TEST_CASE("save_adapter: adapters of two training steps come back to the bit") {
+    check_saved_adapter(random_model<re::model::BertEncoder<>>(
+                            kTinyBert, {.norm_eps = 1e-12}, small_word_piece(), {"question: ", 64}, {"", 64}),
+                        "adapter_bert",
+                        {"query", "value", "output.dense"});
+    check_saved_adapter(random_model<re::model::Qwen3Encoder<>>(kTinyQwen3,
+                                                                {.norm_eps = 1e-6, .rope_theta = 1e6},
+                                                                re::text::ByteTokenizer(),
+                                                                {"Instruct: find it\nQuery:", 100},
+                                                                {"", 100}),
+                        "adapter_qwen3",
+                        {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"});
   }
 }
