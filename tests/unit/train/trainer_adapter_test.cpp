@@ -234,7 +234,7 @@ TEST_SUITE("train/trainer_adapter") {
     role.adapter = "mine";  // per call; use_adapter("mine") for every call; merge_adapter("mine") for good
     re::Matrix<float> vectors(1, serving.dim());
     serving.encode(role, std::vector<std::string>{"why does salt melt ice?"}, vectors.view());
-    // example-end
+    // example-end adapter
     std::filesystem::current_path(before);
     CHECK(test::same_bits(matrices_of(serving, "mine"), matrices_of(trainer.model(), "mine")));
   }
