@@ -8,8 +8,8 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::backend {
 
-/// The CPU with SIMD. `Cpu<float>` trains and serves; `Cpu<bf16>` serves with half the memory; `Cpu<double>` is the same
-/// code for gradient checks.
+/// The CPU with SIMD. `Cpu<float>` trains and serves; `Cpu<bf16>` serves with half the memory; `Cpu<double>` is the
+/// same code for gradient checks.
 ///
 /// With bf16, projections and tables of rows rest in bf16; gains and biases, activations and every sum are float.
 ///

@@ -37,7 +37,7 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
 struct TextEncoderOptions {
   int threads = 0;                          ///< threads in all, the caller included; 0 takes one per hardware thread
   Index chunk_tokens = 512;                 ///< tokens computed together by one thread; never changes a vector
-  Residency residency = Residency::kServe;  ///< kTrain keeps what training and saving need
+  Residency residency = Residency::kServe;  ///< kTrain keeps what training needs
   Verify verify = Verify::kFast;            ///< how much of a directory's vector contract loading checks
   Index truncate_dim = 0;                   ///< encode gives the first numbers of a vector, unit rows again; 0: all
 };
@@ -142,9 +142,12 @@ class TextEncoder {
     save_encoder(directory, *this, options);
   }
 
-  /// Keeps from now on what training and saving need, whatever the residency was: the values of a projection are
-  /// unpacked to the bit.
+  /// Keeps from now on what training needs, whatever the residency was: the values of a projection are unpacked to the
+  /// bit.
   void make_trainable() {
+    static_assert(std::same_as<typename B::Store, Scalar>,
+                  "reasonembed::model::TextEncoder: Backend must store weights in what it computes in to be trained: "
+                  "train with backend::Cpu<float>, save, and load the saved model with Cpu<bf16>");
     encoder_.visit_weights(weights_, [](auto& weight) { weight.restore_values(); });
   }
   /// Makes the model trainable, calls `change(Weights&)`, and packs every projection again.
