@@ -11,6 +11,7 @@
 #include <reasonembed/autograd/var.hpp>
 #include <reasonembed/backend/backend.hpp>
 #include <reasonembed/backend/cpu.hpp>
+#include <reasonembed/backend/planned.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/bf16.hpp>
@@ -93,6 +94,7 @@
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
+#include <reasonembed/model/memory_plan.hpp>
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
 #include <reasonembed/model/post_processor_json.hpp>
@@ -130,6 +132,7 @@
 #include <reasonembed/nn/linear.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
 #include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/nn/planned_kernels.hpp>
 #include <reasonembed/nn/pooling.hpp>
 #include <reasonembed/nn/post_norm_block.hpp>
 #include <reasonembed/nn/pre_norm_block.hpp>

@@ -61,6 +61,9 @@ class AlignedBuffer {
     }
   }
 
+  /// @return  bytes that a buffer of so many elements takes, which large ones round up to whole huge pages
+  [[nodiscard]] static std::size_t footprint(Index size) { return size == 0 ? 0 : layout(size).bytes; }
+
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

@@ -175,6 +175,18 @@ void check_epilogue(const E& epilogue, Index rows, Index cols) {
 
 }  // namespace detail
 
+/// @param m  rows of a
+/// @param k  depth of the sums
+/// @return   elements of scratch that the product with a packed weight takes
+template <class W>
+[[nodiscard]] Index gemm_scratch(Index m, Index k, Level level) {
+  if (m == 0 || k == 0) {
+    return 0;
+  }
+  const Index depth = detail::depth_block<detail::Accumulator<W>>(k);
+  return detail::row_block(detail::weight_kernel<W>(level), m, depth) * depth;
+}
+
 /// The product with a packed weight, the linear layer: finishes every element with an epilogue.
 ///
 ///   c_mn = e(sum_k a_mk * weight_nk), or c_mn = e(c_mn + sum_k a_mk * weight_nk)
@@ -215,12 +227,12 @@ void gemm(std::type_identity_t<MatrixView<const detail::Accumulator<W>>> a,
     detail::finish_empty_sums(c, store, epilogue);
     return;
   }
-  const detail::GemmKernel<T, W>& kernel = detail::gemm_kernel<T, W>(b.level());
+  const detail::GemmKernel<T, W>& kernel = detail::weight_kernel<W>(b.level());
   const detail::Product<T, W, E> product{kernel, Op::kNone, a, c, store, epilogue, b.k()};
   const Index depth_block = detail::depth_block<T>(b.k());
   const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
   const ArenaScope scope(scratch);
-  T* a_panels = scratch.allocate<T>(row_block * depth_block).data();
+  T* a_panels = scratch.allocate<T>(gemm_scratch<W>(c.rows(), b.k(), b.level())).data();
   for (Index k = 0; k < b.k(); k += depth_block) {
     const detail::PanelBlock<W> panels{
         b.data() + k * kernel.cols, b.k() * kernel.cols, std::min(depth_block, b.k() - k)};
