@@ -11,6 +11,7 @@
 #include <reasonembed/autograd/var.hpp>
 #include <reasonembed/backend/backend.hpp>
 #include <reasonembed/backend/cpu.hpp>
+#include <reasonembed/backend/planned.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/bf16.hpp>
@@ -95,6 +96,7 @@
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/lora.hpp>
+#include <reasonembed/model/memory_plan.hpp>
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
 #include <reasonembed/model/peft_adapter.hpp>
@@ -134,6 +136,7 @@
 #include <reasonembed/nn/linear.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
 #include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/nn/planned_kernels.hpp>
 #include <reasonembed/nn/pooling.hpp>
 #include <reasonembed/nn/post_norm_block.hpp>
 #include <reasonembed/nn/pre_norm_block.hpp>

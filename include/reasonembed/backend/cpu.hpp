@@ -1,26 +1,34 @@
 #pragma once
 #include <reasonembed/backend/backend.hpp>
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 
 #include <concepts>
+#include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::backend {
 
-/// The CPU with SIMD. `Cpu<float>` trains and serves; `Cpu<double>` is the same code for gradient checks.
+/// The CPU with SIMD. `Cpu<float>` trains and serves; `Cpu<bf16>` serves with half the memory; `Cpu<double>` is the
+/// same code for gradient checks.
+///
+/// With bf16, projections and tables of rows rest in bf16; gains and biases, activations and every sum are float.
 ///
 /// Models: Backend.
 ///
-/// @tparam StoreType  how weights are stored: float or double
+/// @tparam StoreType  how projections and tables are stored: float, bf16 or double
 template <class StoreType>
 struct Cpu {
-  static_assert(std::same_as<StoreType, float> || std::same_as<StoreType, double>,
-                "reasonembed::backend::Cpu: Store must be float or double");
+  static_assert(std::same_as<StoreType, float> || std::same_as<StoreType, bf16> || std::same_as<StoreType, double>,
+                "reasonembed::backend::Cpu: Store must be float, bf16 or double");
   using Store = StoreType;
-  using Scalar = StoreType;
-  static constexpr const char* name = std::same_as<StoreType, double> ? "cpu/f64" : "cpu/f32";
+  using Scalar = std::conditional_t<std::same_as<StoreType, double>, double, float>;
+  static constexpr const char* name = std::same_as<StoreType, double> ? "cpu/f64"
+                                      : std::same_as<StoreType, bf16> ? "cpu/bf16"
+                                                                      : "cpu/f32";
 };
 
 static_assert(Backend<Cpu<float>>);
+static_assert(Backend<Cpu<bf16>>);
 static_assert(Backend<Cpu<double>>);
 
 }  // namespace reasonembed::backend

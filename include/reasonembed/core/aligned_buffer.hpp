@@ -35,7 +35,8 @@ inline Index checked_size(std::string_view where, Index rows, Index cols) {
 }
 
 /// A fixed number of trivially copyable elements, zeroed, aligned to kAlignment (to 2 MB from 4 MB on, with huge pages
-/// requested: page faults alone cost PyTorch half its bf16 speed on small models, see docs/performance.md).
+/// requested for every whole 2 MB of it: page faults alone cost PyTorch half its bf16 speed on small models, see
+/// docs/performance.md).
 ///
 /// Move-only; a moved-from buffer is empty.
 template <class T>
@@ -61,6 +62,9 @@ class AlignedBuffer {
     }
   }
 
+  /// @return  bytes that a buffer of so many elements takes
+  [[nodiscard]] static std::size_t footprint(Index size) { return size == 0 ? 0 : layout(size).bytes; }
+
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -72,15 +76,15 @@ class AlignedBuffer {
   [[nodiscard]] std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
 
  private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
   struct Layout {
     std::size_t alignment;
     std::size_t bytes;
   };
   static Layout layout(Index size) {
-    constexpr std::size_t kHugePage = std::size_t{2} << 20;
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
     const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
-    return {alignment, (bytes + alignment - 1) / alignment * alignment};
+    return {alignment, (bytes + kAlignment - 1) / kAlignment * kAlignment};
   }
   /// By operator new, so that a program that counts or replaces allocations sees these too.
   static T* allocate(Index size) {
@@ -94,7 +98,8 @@ class AlignedBuffer {
     void* memory = ::operator new(wanted.bytes, std::align_val_t(wanted.alignment));
 #if defined(__linux__)
     if (wanted.alignment > kAlignment) {
-      (void)madvise(memory, wanted.bytes, MADV_HUGEPAGE);  // advice: without huge pages the buffer is only slower
+      // Advice: without huge pages the buffer is only slower. Not of its end, which would take 1 MB more than it holds.
+      (void)madvise(memory, wanted.bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     }
 #endif
     std::memset(memory, 0, wanted.bytes);

@@ -66,6 +66,20 @@ class MemoryMap {
   [[nodiscard]] std::size_t size() const { return size_; }
   /// @return  the whole file, aligned to a page
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// Gives back the memory of pages that lie wholly within a part of `bytes()`: they are read again when they are
+  /// touched again, and the part's content does not change. Advice, so nothing fails.
+  ///
+  /// @note  without it all that was ever read counts as the process's memory, as long as nobody else needs it
+  void release(std::span<const std::byte> part) const {
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = static_cast<std::size_t>(part.data() - data_);
+    const std::size_t begin = (first + page - 1) / page * page;
+    const std::size_t last = first + part.size();
+    const std::size_t end = last == size_ ? last : last / page * page;  // nothing else lies in the last page
+    if (begin < end) {
+      (void)::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+    }
+  }
   [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
  private:

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::io {
 
@@ -129,18 +130,25 @@ inline constexpr DType kDTypeOf = [] {
   return std::bit_cast<float>(sign | (exponent + 112U) << 23 | fraction << 13);  // 112: the bias 127 less the bias 15
 }
 
+/// What the library holds weights in.
+template <class T>
+concept Stored = std::floating_point<T> || std::same_as<T, bf16>;
+
 /// Converts `to.size()` stored elements, at any alignment, to T.
 ///
-/// Exact but for F64 to float, which rounds to nearest (and to infinity beyond the range of float; see
-/// SafeTensors::read for who refuses that).
+/// Exact where T holds the value, else rounded to nearest, and to infinity beyond the range of T (see SafeTensors::read
+/// for who refuses that). F64 comes to bf16 by way of float, as in PyTorch.
 ///
+/// @tparam T    float, double or bf16
 /// @param from  dtype_size(dtype) * to.size() bytes
 /// @return      false, with nothing written, if `dtype` is none of F64, F32, F16, BF16
-template <std::floating_point T>
+template <Stored T>
 [[nodiscard]] bool convert_elements(DType dtype, const std::byte* from, std::span<T> to) {
   switch (dtype) {
     case DType::kF64:
-      detail::widen_elements<double>(from, to, [](double x) { return static_cast<T>(x); });
+      detail::widen_elements<double>(from, to, [](double x) {
+        return static_cast<T>(static_cast<std::conditional_t<std::same_as<T, double>, double, float>>(x));
+      });
       return true;
     case DType::kF32:
       detail::widen_elements<float>(from, to, [](float x) { return static_cast<T>(x); });
@@ -149,6 +157,10 @@ template <std::floating_point T>
       detail::widen_elements<std::uint16_t>(from, to, [](std::uint16_t x) { return T{float_from_half(x)}; });
       return true;
     case DType::kBf16:
+      if constexpr (std::same_as<T, bf16>) {
+        std::memcpy(to.data(), from, to.size_bytes());
+        return true;
+      }
       detail::widen_elements<bf16>(from, to, [](bf16 x) { return T{static_cast<float>(x)}; });
       return true;
     default:

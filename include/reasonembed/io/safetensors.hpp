@@ -6,6 +6,7 @@
 /// The format is that of https://github.com/huggingface/safetensors (README, "Format"). Everything in it that can lie
 /// is checked when a file is opened, so that a tensor handed out is always within the file.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/view.hpp>
@@ -80,24 +81,36 @@ inline std::uint64_t tensor_bytes(const std::string& where, DType dtype, std::sp
   return bytes;
 }
 
-/// Converts one row; a finite double that float can't hold is refused.
-template <std::floating_point T>
+/// @throws DataError for a finite element of type From that became infinite in `row`
+template <class From, class T>
+void require_range(const std::string& where, const std::byte* from, Index first, std::span<const T> row) {
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (!std::isinf(static_cast<float>(row[i]))) {
+      continue;
+    }
+    From value{};
+    std::memcpy(&value, from + i * sizeof(value), sizeof(value));
+    if (std::isfinite(value)) {
+      throw DataError::invalid(where,
+                               "element " + std::to_string(static_cast<std::size_t>(first) + i),
+                               Json(value).dump(),
+                               std::string("a number in the range of ") + (std::same_as<T, bf16> ? "bf16" : "float"));
+    }
+  }
+}
+
+/// Converts one row; a finite number that T can't hold is refused.
+template <Stored T>
 void convert_row(const std::string& where, const TensorInfo& tensor, Index first, std::span<T> row) {
   const std::byte* from = tensor.bytes.data() + static_cast<std::size_t>(first) * dtype_size(tensor.dtype);
   if (!convert_elements(tensor.dtype, from, row)) {
     throw DataError::invalid(where, "dtype", dtype_name(tensor.dtype), "F64, F32, F16 or BF16");
   }
-  if (tensor.dtype != DType::kF64 || std::same_as<T, double>) {
-    return;
-  }
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    double value = 0.0;
-    std::memcpy(&value, from + i * sizeof(value), sizeof(value));
-    if (std::isinf(row[i]) && std::isfinite(value)) {
-      throw DataError::invalid(where,
-                               "element " + std::to_string(static_cast<std::size_t>(first) + i),
-                               Json(value).dump(),
-                               "a number in the range of float");
+  if constexpr (!std::same_as<T, double>) {
+    if (tensor.dtype == DType::kF64) {
+      require_range<double, T>(where, from, first, row);
+    } else if (tensor.dtype == DType::kF32 && std::same_as<T, bf16>) {
+      require_range<float, T>(where, from, first, row);
     }
   }
 }
@@ -158,8 +171,33 @@ class SafeTensors {
   /// @param out  (R, C) for a tensor of shape [R, C], or [C] if R is 1
   /// @throws     DataError if the tensor is missing, of another dtype, or holds a finite number that float can't hold;
   ///             ShapeError if it has another shape. NaN and infinity are read as they are: who computes decides.
-  void read(std::string_view name, MatrixView<float> out) const { read_matrix(name, out); }
-  void read(std::string_view name, MatrixView<double> out) const { read_matrix(name, out); }
+  void read(std::string_view name, MatrixView<float> out) const { read_rows(name, 0, out.rows(), out); }
+  void read(std::string_view name, MatrixView<double> out) const { read_rows(name, 0, out.rows(), out); }
+  void read(std::string_view name, MatrixView<bf16> out) const { read_rows(name, 0, out.rows(), out); }
+  /// Reads rows [first, first + out.rows()) of a tensor of `rows` rows.
+  ///
+  /// @pre     0 <= first, first + out.rows() <= rows
+  /// @throws  as read
+  template <Stored T>
+  void read_rows(std::string_view name, Index first, Index rows, MatrixView<T> out) const {
+    REASONEMBED_ASSERT(first >= 0 && first <= rows - out.rows());
+    const TensorInfo& found = tensor(name);
+    const std::vector<Index> want = {rows, out.cols()};
+    const bool vector = rows == 1 && found.shape == std::vector<Index>{out.cols()};
+    if (!vector && found.shape != want) {
+      throw ShapeError::invalid(where(name), "shape", shape_text(found.shape), shape_text(want));
+    }
+    const std::string label = where(name);
+    for (Index row = 0; row < out.rows(); ++row) {
+      detail::convert_row(label, found, (first + row) * out.cols(), out.row(row));
+    }
+  }
+  /// Gives back the memory that reading a tensor took, see MemoryMap::release; of a file in memory, nothing.
+  void release(std::string_view name) const {
+    if (map_.size() > 0) {
+      map_.release(tensor(name).bytes);
+    }
+  }
   /// @param out  all elements in row-major order, whatever the shape
   void read(std::string_view name, std::span<float> out) const { read_flat(name, out); }
   void read(std::string_view name, std::span<double> out) const { read_flat(name, out); }
@@ -169,19 +207,6 @@ class SafeTensors {
 
   [[nodiscard]] std::string where(std::string_view name) const { return where_ + ": tensor " + in_quotes(name, 120); }
 
-  template <class T>
-  void read_matrix(std::string_view name, MatrixView<T> out) const {
-    const TensorInfo& found = tensor(name);
-    const std::vector<Index> want = {out.rows(), out.cols()};
-    const bool vector = out.rows() == 1 && found.shape == std::vector<Index>{out.cols()};
-    if (!vector && found.shape != want) {
-      throw ShapeError::invalid(where(name), "shape", shape_text(found.shape), shape_text(want));
-    }
-    const std::string label = where(name);
-    for (Index row = 0; row < out.rows(); ++row) {
-      detail::convert_row(label, found, row * out.cols(), out.row(row));
-    }
-  }
   template <class T>
   void read_flat(std::string_view name, std::span<T> out) const {
     const TensorInfo& found = tensor(name);

@@ -1,6 +1,7 @@
 #pragma once
 /// @file The weights of a model directory, in one safetensors file or in several shards with an index.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
@@ -82,8 +83,15 @@ class ShardedSafeTensors {
   /// As SafeTensors::read.
   void read(std::string_view name, MatrixView<float> out) const { shard(name).read(name, out); }
   void read(std::string_view name, MatrixView<double> out) const { shard(name).read(name, out); }
+  void read(std::string_view name, MatrixView<bf16> out) const { shard(name).read(name, out); }
   void read(std::string_view name, std::span<float> out) const { shard(name).read(name, out); }
   void read(std::string_view name, std::span<double> out) const { shard(name).read(name, out); }
+  /// As SafeTensors::read_rows and SafeTensors::release.
+  template <Stored T>
+  void read_rows(std::string_view name, Index first, Index rows, MatrixView<T> out) const {
+    shard(name).read_rows(name, first, rows, out);
+  }
+  void release(std::string_view name) const { shard(name).release(name); }
 
  private:
   void add_shard(const std::filesystem::path& file) { shards_.push_back(SafeTensors::open(file)); }

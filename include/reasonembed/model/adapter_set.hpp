@@ -7,6 +7,7 @@
 #include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/kernels.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -77,7 +78,7 @@ class AdapterSet {
 
 namespace detail {
 
-/// W += s B A for each branch of an adapter.
+/// W += s B A for each branch of an adapter, in a weight's packed form and in its values where it has them.
 template <nn::NeuralKernels B>
 struct MergeBranches {
   const nn::Adapter<B>& adapter;
@@ -86,13 +87,27 @@ struct MergeBranches {
   template <class P, class Blocks>
   void projection(P& parameters, const std::string&, const Blocks&) {
     using S = typename B::Scalar;
+    using Store = typename B::Store;
     for (const nn::AdapterBranch<B>& branch : adapter.branches(parameters.site)) {
       const ArenaScope scope(arena);
       const nn::AdapterTarget& target = branch.target;
-      const MatrixView<S> update = arena.matrix<S>(target.rows, target.inputs);  // (N, K)
+      const MatrixView<S> update = arena.matrix<S>(target.rows, target.inputs);          // (N, K)
+      const MatrixView<Store> merged = arena.matrix<Store>(target.rows, target.inputs);  // (N, K)
       nn::Kernels<B>::linear_vjp_input(branch.b.view(), branch.a, update, arena);
       nn::Kernels<B>::scale(update, branch.scale, update);
-      nn::Kernels<B>::accumulate(update, parameters.weight.view().row_block(target.first, target.rows));
+      parameters.weight.unpack_rows(target.first, merged);
+      for (Index row = 0; row < merged.rows(); ++row) {
+        for (Index col = 0; col < merged.cols(); ++col) {
+          merged(row, col) = static_cast<Store>(static_cast<S>(merged(row, col)) + update(row, col));
+        }
+      }
+      parameters.weight.assign_packed_rows(target.first, MatrixView<const Store>(merged));
+      if (!parameters.weight.view().empty()) {
+        const auto values = parameters.weight.view().row_block(target.first, target.rows);
+        for (Index row = 0; row < merged.rows(); ++row) {
+          std::copy_n(merged.row(row).begin(), merged.cols(), values.row(row).begin());
+        }
+      }
     }
   }
   template <class Slice>
@@ -101,9 +116,9 @@ struct MergeBranches {
 
 }  // namespace detail
 
-/// Adds an adapter to an encoder's weights: W += s B A, which must be unpacked and have to be packed afterwards.
+/// Adds an adapter to an encoder's packed weights: W += s B A, in any residency.
 ///
-/// @note  the vectors are those of the unmerged adapter up to rounding
+/// @note  the vectors are those of the unmerged adapter up to rounding; a weight stored in bf16 is rounded once more
 template <nn::NeuralKernels B, class Encoder>
 void merge_adapter(const Encoder& encoder,
                    typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,

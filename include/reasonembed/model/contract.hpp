@@ -62,8 +62,9 @@ inline constexpr std::array<std::string_view, 3> kGoldenTexts = {"salt and water
 /// A sum of K products is off by about sqrt(K) eps of its size [Higham & Mary 2019, sec. 2]; the L layers and what
 /// follows them add their errors to the residual stream: the unit (L + 1) sqrt(K) eps. Two computations are off by
 /// twice that, and 4 is left for what norms and attention amplify: the largest error against double in 250 random
-/// models is 0.6 units, and 2.9 where attention is saturated. eps is that of the dtype: 2^-23 for float32, 2^-52 for
-/// float64. For all-MiniLM-L6-v2 this is 2.6e-4 of the largest number, about 5e-5.
+/// models is 0.6 units, and 2.9 where attention is saturated. eps is that of the sums: 2^-23 for float32, and for
+/// bfloat16 too, whose weights are exact in float; 2^-52 for float64. For all-MiniLM-L6-v2 this is 2.6e-4 of the
+/// largest number, about 5e-5.
 template <std::floating_point S>
 [[nodiscard]] double golden_tolerance(const nn::EncoderConfig& config) {
   return 8.0 * (config.layers + 1) * std::sqrt(static_cast<double>(std::max(config.dim, config.mlp_dim))) *
@@ -74,6 +75,13 @@ template <std::floating_point S>
 [[nodiscard]] inline std::string contract_sha256(io::Json manifest) {
   manifest.erase("sha256");
   return sha256(io::dump_json(manifest, -1));
+}
+
+/// What weights are stored in, as config.json and contracts spell it. Sums are formed in double for float64, else in
+/// float.
+template <class Store>
+[[nodiscard]] constexpr const char* dtype_word() {
+  return std::same_as<Store, double> ? "float64" : std::same_as<Store, float> ? "float32" : "bfloat16";
 }
 
 namespace detail {
@@ -102,7 +110,7 @@ io::Json contract_fields(const nn::EncoderConfig& config,
                      {"architecture", Encoder::architecture()},
                      {"pooling", Encoder::Pooling::name},
                      {"normalize", options.normalize},
-                     {"dtype", std::same_as<typename Model::Scalar, double> ? "float64" : "float32"}};
+                     {"dtype", dtype_word<typename Model::Backend::Store>()}};
   fields["sizes"] = {{"vocab", config.vocab},
                      {"dim", config.dim},
                      {"layers", config.layers},

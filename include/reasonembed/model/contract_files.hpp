@@ -6,7 +6,9 @@
 #include <reasonembed/core/sha256.hpp>
 #include <reasonembed/io/json.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -91,10 +93,21 @@ inline std::set<std::string> weight_files(const std::filesystem::path& directory
   io::Json hashes = io::Json::object();
   for (const std::string& name : detail::weight_files(directory)) {
     const MemoryMap file((directory / name).string());
+    Checksum sum;
+    Sha256 sha;
+    constexpr std::size_t kWindow = std::size_t{8} << 20;  // what of the file is in memory at once
+    for (std::size_t first = 0; first < file.size(); first += kWindow) {
+      const auto window = file.bytes().subspan(first, std::min(kWindow, file.size() - first));
+      sum.update(window);
+      if (hash == WeightHash::kSha256) {
+        sha.update(window);
+      }
+      file.release(window);
+    }
     io::Json& entry = hashes[name];
-    entry = {{"bytes", file.size()}, {"checksum", checksum(file.bytes())}};
+    entry = {{"bytes", file.size()}, {"checksum", sum.hex()}};
     if (hash == WeightHash::kSha256) {
-      entry["sha256"] = sha256(file.bytes());
+      entry["sha256"] = sha.hex();
     }
   }
   return hashes;

@@ -70,37 +70,38 @@ inline void require_replaceable(const std::filesystem::path& directory, const Sa
   }
 }
 
-/// Tensors under the names of a family, and the zeros among them.
-template <class S>
+/// Tensors under the names of a family, and those that nobody else holds: zeros, and weights that were packed alone.
+template <class Store>
 struct CheckpointTensors {
   std::vector<io::NamedTensor> tensors;
-  std::vector<Matrix<S>> zeros;
+  std::vector<Matrix<Store>> owned;
 };
 
-/// @throws ConfigError if weights were dropped, NonFiniteError naming tensor and element
-template <nn::NeuralKernels B, class Encoder, class S = typename B::Scalar>
-[[nodiscard]] CheckpointTensors<S> checkpoint_tensors(
+/// @throws NonFiniteError naming tensor and element
+template <nn::NeuralKernels B, class Encoder, class Store = typename B::Store>
+[[nodiscard]] CheckpointTensors<Store> checkpoint_tensors(
     const Encoder& encoder,
     const typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,
     const Family& family) {
-  encoder.visit_weights(weights, [](const auto& weight) {
-    if (weight.view().size() != weight.rows() * weight.cols()) {
-      throw ConfigError::invalid("model::save_encoder",
-                                 "an unpacked weight",
-                                 "dropped after loading",
-                                 "an encoder loaded or made with Residency::kTrain, or make_trainable() called");
-    }
-  });
-  CheckpointTensors<S> checkpoint;
-  encoder.visit(weights, [&](const nn::ParameterSlice<const S>& slice) {
-    const std::string name = family.tensor_name(slice.name);
-    require_finite<S>("model::save_encoder", name, slice.values);
-    checkpoint.tensors.push_back(slice.one_dimensional() ? io::NamedTensor::of(name, slice.values.row(0))
-                                                         : io::NamedTensor::of(name, slice.values));
-  });
+  CheckpointTensors<Store> checkpoint;
+  const auto add = [&]<class T>(const std::string& name, MatrixView<const T> values, bool one_dimensional) {
+    require_finite<T>("model::save_encoder", name, values);
+    checkpoint.tensors.push_back(one_dimensional ? io::NamedTensor::of(name, values.row(0))
+                                                 : io::NamedTensor::of(name, values));
+  };
+  using Packed = nn::PackedSlice<const typename nn::Kernels<B>::Weight>;
+  encoder.visit(weights,
+                nn::ParameterVisitor{[&]<class T>(const nn::ParameterSlice<const T>& slice) {
+                                       add(family.tensor_name(slice.name), slice.values, slice.one_dimensional());
+                                     },
+                                     [&](const Packed& slice) {
+                                       Matrix<Store>& values =
+                                           checkpoint.owned.emplace_back(slice.rows, slice.weight.cols());
+                                       slice.weight.unpack_rows(slice.first, values.view());
+                                       add(family.tensor_name(slice.name), std::as_const(values).view(), false);
+                                     }});
   for (const ZeroTensor& zero : family.zero_tensors(encoder.config())) {
-    checkpoint.zeros.emplace_back(zero.rows, zero.cols);
-    const Matrix<S>& values = checkpoint.zeros.back();
+    const Matrix<Store>& values = checkpoint.owned.emplace_back(zero.rows, zero.cols);
     checkpoint.tensors.push_back(io::NamedTensor::of(zero.name, values.view()));
   }
   return checkpoint;
@@ -166,18 +167,16 @@ inline void require_known_pooling(std::string_view pooling) {
 ///
 /// @tparam Model     TextEncoder
 /// @param directory  made, or replaced if it holds a saved model and nothing else
-/// @param encoder    with Residency::kTrain, or made trainable
-/// @throws           ConfigError if a role encodes with an adapter, the weights were dropped, no published family has
-/// this architecture or these sizes,
-///                   or the directory holds other files; NonFiniteError naming a weight that is no number; IoError if
-///                   the disk is full or may not be written. The directory is then as it was.
+/// @param encoder    of any residency and precision: bf16 weights are written as BF16, gains and biases as F32
+/// @throws           ConfigError if a role encodes with an adapter, no published family has this architecture or these
+///                   sizes, or the directory holds other files; NonFiniteError naming a weight that is no number;
+///                   IoError if the disk is full or may not be written. The directory is then as it was.
 /// @note  not safe while another thread changes the weights; one pass over them and one over the file, to hash it at
-///        0.3 GB a second; no copy; two saves of one encoder write the same bytes
+///        0.3 GB a second; no copy but of weights that are packed alone; two saves of one encoder write the same bytes
 template <class Model>
 void save_encoder(const std::filesystem::path& directory, const Model& encoder, const SaveOptions& options = {}) {
   using Encoder = typename Model::Description;
   using B = typename Model::Backend;
-  using S = typename B::Scalar;
   for (const Role* role : {&encoder.query_role(), &encoder.document_role()}) {
     if (!role->adapter.empty()) {
       throw ConfigError::invalid("model::save_encoder",
@@ -190,7 +189,7 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
   const nn::EncoderOptions& numbers = encoder.encoder().options();
   detail::require_known_pooling(Encoder::Pooling::name);
   io::Json config = family.write_config(encoder.encoder().config(), numbers);
-  config["torch_dtype"] = std::same_as<S, double> ? "float64" : "float32";
+  config["torch_dtype"] = dtype_word<typename B::Store>();
   const auto checkpoint = detail::checkpoint_tensors<B>(encoder.encoder(), encoder.weights(), family);
   detail::require_replaceable(directory, options);
   const Index longest = std::max(encoder.query_role().max_tokens, encoder.document_role().max_tokens);

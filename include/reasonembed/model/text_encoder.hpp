@@ -42,7 +42,7 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
 struct TextEncoderOptions {
   int threads = 0;                          ///< threads in all, the caller included; 0 takes one per hardware thread
   Index chunk_tokens = 512;                 ///< tokens computed together by one thread; never changes a vector
-  Residency residency = Residency::kServe;  ///< kTrain keeps what training and saving need
+  Residency residency = Residency::kServe;  ///< kTrain keeps what training needs
   Verify verify = Verify::kFast;            ///< how much of a directory's vector contract loading checks
   Index truncate_dim = 0;                   ///< encode gives the first numbers of a vector, unit rows again; 0: all
 };
@@ -148,9 +148,12 @@ class TextEncoder {
     save_encoder(directory, *this, options);
   }
 
-  /// Keeps from now on what training and saving need, whatever the residency was: the values of a projection are
-  /// unpacked to the bit.
+  /// Keeps from now on what training needs, whatever the residency was: the values of a projection are unpacked to the
+  /// bit.
   void make_trainable() {
+    static_assert(std::same_as<typename B::Store, Scalar>,
+                  "reasonembed::model::TextEncoder: Backend must store weights in what it computes in to be trained: "
+                  "train with backend::Cpu<float>, save, and load the saved model with Cpu<bf16>");
     encoder_.visit_weights(weights_, [](auto& weight) { weight.restore_values(); });
   }
   /// Makes the model trainable, calls `change(Weights&)`, and packs every projection again.
@@ -194,13 +197,7 @@ class TextEncoder {
   }
   /// Adds an adapter to the weights for good, and removes it: what was encoded with it is now encoded without a name.
   void merge_adapter(std::string_view name) {
-    const nn::Adapter<B>& adapter = adapters_.get(name);
-    bool packed_only = false;
-    encoder_.visit_weights(weights_, [&](const auto& weight) { packed_only = packed_only || weight.view().empty(); });
-    update_weights([&](Weights& weights) { model::merge_adapter<B>(encoder_, weights, adapter); });
-    if (packed_only) {
-      encoder_.visit_weights(weights_, [](auto& weight) { weight.drop_values(); });
-    }
+    model::merge_adapter<B>(encoder_, weights_, adapters_.get(name));
     remove_adapter(std::string(name));
   }
   /// Roles that name it encode without it from now on.

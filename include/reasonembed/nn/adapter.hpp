@@ -54,8 +54,8 @@ struct AdapterBranch {
   AdapterTarget target;
   double alpha = 0.0;
   typename B::Scalar scale{};     ///< alpha / r, or alpha / sqrt(r)
-  typename Kernels<B>::Weight a;  ///< (r, K)
-  typename Kernels<B>::Weight b;  ///< (N, r)
+  typename Kernels<B>::Factor a;  ///< (r, K)
+  typename Kernels<B>::Factor b;  ///< (N, r)
 
   [[nodiscard]] Index rank() const { return a.rows(); }
 };
@@ -204,8 +204,8 @@ class Adapter {
     branches_.push_back({target,
                          shape.alpha,
                          static_cast<Scalar>(shape.alpha / (options_.rank_stabilized ? std::sqrt(rank) : rank)),
-                         typename Kernels<B>::Weight(shape.rank, target.inputs),
-                         typename Kernels<B>::Weight(target.rows, shape.rank)});
+                         typename Kernels<B>::Factor(shape.rank, target.inputs),
+                         typename Kernels<B>::Factor(target.rows, shape.rank)});
   }
 
   AdapterOptions options_;

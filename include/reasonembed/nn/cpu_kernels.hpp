@@ -3,6 +3,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/simd/activation.hpp>
@@ -16,6 +17,7 @@
 #include <reasonembed/simd/pooling.hpp>
 #include <reasonembed/simd/rotary.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <span>
 
@@ -24,12 +26,26 @@ namespace reasonembed::inline REASONEMBED_ABI::nn {
 /// An (N, K) projection on the CPU: its values, and the same packed for products.
 ///
 /// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory;
-/// `restore_values` brings them back to the bit.
+/// `restore_values` brings them back to the bit. One made `packed_only` never has any: its rows are written and read in
+/// packed form.
+///
+/// @tparam S  what values are stored in
 template <class S>
 class CpuWeight {
  public:
+  using Store = S;
+
   CpuWeight() = default;
   CpuWeight(Index rows, Index cols) : values_(rows, cols), rows_(rows), cols_(cols) {}
+
+  /// @return  packed zeros, without values
+  [[nodiscard]] static CpuWeight packed_only(Index rows, Index cols) {
+    CpuWeight weight;
+    weight.packed_ = simd::PackedMatrix<S>(rows, cols);
+    weight.rows_ = rows;
+    weight.cols_ = cols;
+    return weight;
+  }
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index cols() const { return cols_; }
@@ -45,6 +61,9 @@ class CpuWeight {
       packed_ = simd::PackedMatrix<S>(values_.view());
     }
   }
+  /// Rows of the packed form alone; see simd::PackedMatrix. @pre packed, or made packed_only
+  void assign_packed_rows(Index first, MatrixView<const S> rows) { packed_.assign_rows(first, rows); }
+  void unpack_rows(Index first, MatrixView<S> rows) const { packed_.unpack_rows(first, rows); }
   void drop_values() { values_ = Matrix<S>(); }
   /// Undoes `drop_values`. @pre packed
   void restore_values() {
@@ -62,17 +81,21 @@ class CpuWeight {
 };
 
 /// The CPU kernels: names of layers onto the functions of simd/, where shapes, equations and errors are documented.
+///
+/// Projections and tables rest in StoreType, everything else in S, what the backend computes in.
 template <class StoreType>
 struct Kernels<backend::Cpu<StoreType>> {
   using S = typename backend::Cpu<StoreType>::Scalar;
-  using Weight = CpuWeight<S>;
-  using Table = Matrix<S>;
+  using Weight = CpuWeight<StoreType>;
+  using Factor = CpuWeight<S>;
+  using Table = Matrix<StoreType>;
   using Vector = AlignedBuffer<S>;
   using View = MatrixView<S>;
   using ConstView = MatrixView<const S>;
 
   /// y (T, N) = x (T, K) weight^T + bias; `bias` may be empty
-  static void linear(ConstView x, const Weight& weight, std::span<const S> bias, View y, Arena& scratch) {
+  template <class Store>
+  static void linear(ConstView x, const CpuWeight<Store>& weight, std::span<const S> bias, View y, Arena& scratch) {
     if (bias.empty()) {
       simd::gemm(x, weight.packed(), y, simd::Store::kOverwrite, scratch);
     } else {
@@ -80,11 +103,15 @@ struct Kernels<backend::Cpu<StoreType>> {
     }
   }
   /// y (T, N) += x (T, K) weight^T
-  static void linear_accumulate(ConstView x, const Weight& weight, View y, Arena& scratch) {
+  static void linear_accumulate(ConstView x, const Factor& weight, View y, Arena& scratch) {
     simd::gemm(x, weight.packed(), y, simd::Store::kAccumulate, scratch);
   }
   /// dx (T, K) = dy (T, N) weight
-  static void linear_vjp_input(ConstView dy, const Weight& weight, View dx, Arena& scratch) {
+  template <class Store>
+  static void linear_vjp_input(ConstView dy, const CpuWeight<Store>& weight, View dx, Arena& scratch) {
+    static_assert(std::same_as<Store, S>,
+                  "reasonembed::nn::Kernels: Backend must store weights in what it computes in to be differentiated: "
+                  "train with backend::Cpu<float>, and serve the saved model with Cpu<bf16>");
     simd::gemm(simd::Op::kNone, dy, simd::Op::kNone, weight.view(), dx, simd::Store::kOverwrite, scratch);
   }
   /// dweight (N, K) += dy^T x; dbias (N) += column sums of dy
@@ -195,6 +222,7 @@ struct Kernels<backend::Cpu<StoreType>> {
 };
 
 static_assert(NeuralKernels<backend::Cpu<float>>);
+static_assert(NeuralKernels<backend::Cpu<bf16>>);
 static_assert(NeuralKernels<backend::Cpu<double>>);
 
 }  // namespace reasonembed::nn

@@ -16,11 +16,13 @@ struct Kernels;
 /// | expression              | meaning                                                              |
 /// |-------------------------|----------------------------------------------------------------------|
 /// | `Kernels<B>::Weight`    | an (N, K) projection, packed for `linear`                            |
+/// | `Kernels<B>::Factor`    | a matrix of an adapter, in what the backend computes in              |
 /// | `Kernels<B>::Table`     | a (V, D) table whose rows are looked up                              |
 /// | `Kernels<B>::Vector`    | an (N) gain or bias                                                  |
 template <class B>
 concept NeuralKernels = backend::Backend<B> && requires {
   typename Kernels<B>::Weight;
+  typename Kernels<B>::Factor;
   typename Kernels<B>::Table;
   typename Kernels<B>::Vector;
 };

@@ -70,6 +70,8 @@ class Linear {
                    prefix + std::string(block.name) + ".weight",
                    ParameterKind::kWeight,
                    f);
+      } else {
+        visit_packed(parameters.weight, prefix + std::string(block.name) + ".weight", first, block.rows, f);
       }
       if (!bias.empty()) {
         visit_leaf(

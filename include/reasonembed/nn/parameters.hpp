@@ -119,6 +119,44 @@ void visit_leaf(Leaf&& leaf, std::string name, ParameterKind kind, F&& f) {
   }
 }
 
+/// Rows of a projection that holds no unpacked values, as checkpoints know them: what `ParameterSlice` is for the
+/// others.
+///
+/// @tparam Weight  Kernels<B>::Weight, constant or not
+template <class Weight>
+struct PackedSlice {
+  std::string name;  ///< as ParameterSlice::name
+  Weight& weight;
+  Index first = 0;
+  Index rows = 0;  ///< of weight, from `first`
+};
+
+/// Calls `f.packed(PackedSlice)`, where `f` has that member: whoever visits values alone sees no others.
+template <class Weight, class F>
+void visit_packed([[maybe_unused]] Weight& weight,
+                  [[maybe_unused]] std::string name,
+                  [[maybe_unused]] Index first,
+                  [[maybe_unused]] Index rows,
+                  [[maybe_unused]] F& f) {
+  if constexpr (requires(const PackedSlice<Weight>& slice) { f.packed(slice); }) {
+    f.packed(PackedSlice<Weight>{std::move(name), weight, first, rows});
+  }
+}
+
+/// A visitor of every parameter, with unpacked values or without.
+template <class OnValues, class OnPacked>
+struct ParameterVisitor {
+  OnValues values;  ///< takes any ParameterSlice
+  OnPacked packed;  ///< takes any PackedSlice
+
+  template <class T>
+  void operator()(const ParameterSlice<T>& slice) {
+    values(slice);
+  }
+};
+template <class OnValues, class OnPacked>
+ParameterVisitor(OnValues, OnPacked) -> ParameterVisitor<OnValues, OnPacked>;
+
 /// Fills one slice as a fresh model has it: N(0, deviation^2) for weights and tables, ones for gains, zeros for biases.
 ///
 /// @param ordinal  position of the slice in the visiting order; every slice has its own random stream

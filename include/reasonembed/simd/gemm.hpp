@@ -24,9 +24,9 @@ enum class Store : bool { kOverwrite, kAccumulate };
 namespace detail {
 
 /// Packed lines of b for one block of the depth: panel p begins at data + p * panel_stride.
-template <class T>
+template <class W>
 struct PanelBlock {
-  const T* data = nullptr;
+  const W* data = nullptr;
   Index panel_stride = 0;
   Index depth = 0;
 };
@@ -35,8 +35,8 @@ struct PanelBlock {
 /// same steps in the middle as at an edge.
 ///
 /// @param tile  all but c, stride and accumulate
-template <class T>
-void multiply_tile(const GemmKernel<T>& kernel, Tile<T> tile, MatrixView<T> c, bool accumulate) {
+template <class T, class W>
+void multiply_tile(const GemmKernel<T, W>& kernel, Tile<T, W> tile, MatrixView<T> c, bool accumulate) {
   if (c.rows() == kernel.rows && c.cols() == kernel.cols) {
     tile.c = c.data();
     tile.stride = c.stride();
@@ -62,9 +62,9 @@ void multiply_tile(const GemmKernel<T>& kernel, Tile<T> tile, MatrixView<T> c, b
 }
 
 /// A product without b: what stays the same over the blocks of b.
-template <class T, class E>
+template <class T, class W, class E>
 struct Product {
-  const GemmKernel<T>& kernel;
+  const GemmKernel<T, W>& kernel;
   Op op_a;
   MatrixView<const T> a;
   MatrixView<T> c;  // (M, N)
@@ -74,9 +74,9 @@ struct Product {
 };
 
 /// @param out  rows [row, row + rows) of op(a), elements [k, k + depth) of the sums, in panels
-template <class T>
+template <class T, class W>
 void pack_a(
-    const GemmKernel<T>& kernel, Op op, MatrixView<const T> a, Index row, Index rows, Index k, Index depth, T* out) {
+    const GemmKernel<T, W>& kernel, Op op, MatrixView<const T> a, Index row, Index rows, Index k, Index depth, T* out) {
   if (op == Op::kNone) {
     kernel.pack_a_transposed(a.data() + row * a.stride() + k, a.stride(), rows, depth, out);
   } else {
@@ -99,21 +99,21 @@ void pack_b(
 ///
 /// @param a    packed rows [row, row + rows) of op(a), elements [k, k + b.depth) of the sums
 /// @param col  column of c with which b begins
-template <class T, class E>
+template <class T, class W, class E>
 void multiply_panels(
-    const Product<T, E>& p, const T* a, Index row, Index rows, PanelBlock<T> b, Index col, Index cols, Index k) {
-  const GemmKernel<T>& kernel = p.kernel;
+    const Product<T, W, E>& p, const T* a, Index row, Index rows, PanelBlock<W> b, Index col, Index cols, Index k) {
+  const GemmKernel<T, W>& kernel = p.kernel;
   const bool accumulate = p.store == Store::kAccumulate || k > 0;
   const bool finished = k + b.depth == p.depth;
   const Index tiles = (rows + kernel.rows - 1) / kernel.rows;
-  const Index ahead_step = std::min(kCacheLine<T>, (kernel.cols + tiles - 1) / tiles);
+  const Index ahead_step = std::min(kCacheLine<W>, (kernel.cols + tiles - 1) / tiles);
   for (Index j = 0; j < cols; j += kernel.cols) {
-    const T* b_panel = b.data + j / kernel.cols * b.panel_stride;
-    const T* b_next = j + kernel.cols < cols ? b_panel + b.panel_stride : b.data;  // the first, for the next rows
+    const W* b_panel = b.data + j / kernel.cols * b.panel_stride;
+    const W* b_next = j + kernel.cols < cols ? b_panel + b.panel_stride : b.data;  // the first, for the next rows
     const MatrixView<T> columns = p.c.col_block(col + j, std::min(kernel.cols, cols - j));
     for (Index i = 0; i < rows; i += kernel.rows) {
       const MatrixView<T> tile = columns.row_block(row + i, std::min(kernel.rows, rows - i));
-      const T* ahead = b_next + std::min(i / kernel.rows * ahead_step, kernel.cols - ahead_step) * b.depth;
+      const W* ahead = b_next + std::min(i / kernel.rows * ahead_step, kernel.cols - ahead_step) * b.depth;
       multiply_tile(
           kernel, {b.depth, a + i * b.depth, b_panel, nullptr, 0, false, ahead, ahead_step}, tile, accumulate);
       if (!std::same_as<E, NoEpilogue> && finished) {
@@ -126,8 +126,8 @@ void multiply_panels(
 }
 
 /// @return  rows of a packed at once: 256 KB, which share the second-level cache with a panel of b
-template <class T>
-[[nodiscard]] Index row_block(const GemmKernel<T>& kernel, Index rows, Index depth) {
+template <class T, class W>
+[[nodiscard]] Index row_block(const GemmKernel<T, W>& kernel, Index rows, Index depth) {
   constexpr Index kElements = (Index{256} << 10) / static_cast<Index>(sizeof(T));
   const Index whole_tiles = (rows + kernel.rows - 1) / kernel.rows;
   return std::clamp(kElements / (depth * kernel.rows), Index{1}, whole_tiles) * kernel.rows;
@@ -144,8 +144,9 @@ template <class T>
 /// All rows of c times one block of b.
 ///
 /// @param a_panels  room for (row_block, b.depth)
-template <class T, class E>
-void multiply_rows(const Product<T, E>& p, T* a_panels, Index block, PanelBlock<T> b, Index col, Index cols, Index k) {
+template <class T, class W, class E>
+void multiply_rows(
+    const Product<T, W, E>& p, T* a_panels, Index block, PanelBlock<W> b, Index col, Index cols, Index k) {
   for (Index row = 0; row < p.c.rows(); row += block) {
     const Index rows = std::min(block, p.c.rows() - row);
     pack_a(p.kernel, p.op_a, p.a, row, rows, k, b.depth, a_panels);
@@ -174,6 +175,18 @@ void check_epilogue(const E& epilogue, Index rows, Index cols) {
 
 }  // namespace detail
 
+/// @param m  rows of a
+/// @param k  depth of the sums
+/// @return   elements of scratch that the product with a packed weight takes
+template <class W>
+[[nodiscard]] Index gemm_scratch(Index m, Index k, Level level) {
+  if (m == 0 || k == 0) {
+    return 0;
+  }
+  const Index depth = detail::depth_block<detail::Accumulator<W>>(k);
+  return detail::row_block(detail::weight_kernel<W>(level), m, depth) * depth;
+}
+
 /// The product with a packed weight, the linear layer: finishes every element with an epilogue.
 ///
 ///   c_mn = e(sum_k a_mk * weight_nk), or c_mn = e(c_mn + sum_k a_mk * weight_nk)
@@ -181,8 +194,10 @@ void check_epilogue(const E& epilogue, Index rows, Index cols) {
 /// Every sum is one chain of fma in the order of k, cut into blocks whose length depends on K alone: the bits of a row
 /// of c depend neither on M, nor on where the row stands, nor on strides or alignment, nor on the thread. They equal
 /// those of the product below with Op::kNone, Op::kTranspose at the same level.
+/// A bf16 weight is widened in the registers, so its product has the bits of the product with the same weight in float.
 ///
-/// @tparam E       models Epilogue<T>
+/// @tparam W       elements of the weight: float, double, or bf16 with a and c in float
+/// @tparam E       models Epilogue<T> for the element type T of a and c
 /// @param  a       (M, K)
 /// @param  b       weight (N, K), packed; its level chooses the kernel
 /// @param  c       (M, N)
@@ -192,14 +207,15 @@ void check_epilogue(const E& epilogue, Index rows, Index cols) {
 /// @pre    c overlaps neither a nor b
 /// @note   2 M N K operations in the calling thread: share rows among threads by row_block. No allocation once the
 ///         arena has its size (256 KB). K == 0 means sums of zero; NaN and infinity propagate as in the plain sum.
-template <class T, class E = NoEpilogue>
-  requires Epilogue<E, T>
-void gemm(std::type_identity_t<MatrixView<const T>> a,
-          PackedView<T> b,
-          std::type_identity_t<MatrixView<T>> c,
+template <class W, class E = NoEpilogue>
+  requires Epilogue<E, detail::Accumulator<W>>
+void gemm(std::type_identity_t<MatrixView<const detail::Accumulator<W>>> a,
+          PackedView<W> b,
+          std::type_identity_t<MatrixView<detail::Accumulator<W>>> c,
           Store store,
           Arena& scratch,
           const E& epilogue = {}) {
+  using T = detail::Accumulator<W>;
   require_extent("simd::gemm", "a.cols()", a.cols(), b.k());
   require_extent("simd::gemm", "c.rows()", c.rows(), a.rows());
   require_extent("simd::gemm", "c.cols()", c.cols(), b.n());
@@ -211,14 +227,14 @@ void gemm(std::type_identity_t<MatrixView<const T>> a,
     detail::finish_empty_sums(c, store, epilogue);
     return;
   }
-  const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(b.level());
-  const detail::Product<T, E> product{kernel, Op::kNone, a, c, store, epilogue, b.k()};
+  const detail::GemmKernel<T, W>& kernel = detail::weight_kernel<W>(b.level());
+  const detail::Product<T, W, E> product{kernel, Op::kNone, a, c, store, epilogue, b.k()};
   const Index depth_block = detail::depth_block<T>(b.k());
   const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
   const ArenaScope scope(scratch);
-  T* a_panels = scratch.allocate<T>(row_block * depth_block).data();
+  T* a_panels = scratch.allocate<T>(gemm_scratch<W>(c.rows(), b.k(), b.level())).data();
   for (Index k = 0; k < b.k(); k += depth_block) {
-    const detail::PanelBlock<T> panels{
+    const detail::PanelBlock<W> panels{
         b.data() + k * kernel.cols, b.k() * kernel.cols, std::min(depth_block, b.k() - k)};
     detail::multiply_rows(product, a_panels, row_block, panels, Index{0}, c.cols(), k);
   }
@@ -264,7 +280,7 @@ void gemm(Op op_a,
     return;
   }
   const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
-  const detail::Product<T, NoEpilogue> product{kernel, op_a, a, c, store, none, depth};
+  const detail::Product<T, T, NoEpilogue> product{kernel, op_a, a, c, store, none, depth};
   const Index depth_block = detail::depth_block<T>(depth);
   const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
   const Index column_block = detail::column_block(kernel, c.cols(), depth_block);

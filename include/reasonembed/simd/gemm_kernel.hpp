@@ -11,55 +11,58 @@
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
 /// Register tile, micro-kernel and packing functions of one level. An indirect call a tile costs nothing measurable.
-template <class T>
+///
+/// @tparam W  elements of b: T, or bf16 for T = float
+template <class T, class W = T>
 struct GemmKernel {
-  using Multiply = void (*)(Tile<T>);
+  using Multiply = void (*)(Tile<T, W>);
   /// (source, stride, lines, depth, panels), see pack_transposed
-  using Pack = void (*)(const T*, Index, Index, Index, T*);
+  template <class Element>
+  using Pack = void (*)(const Element*, Index, Index, Index, Element*);
 
   Index rows = 0;
   Index cols = 0;
   Multiply multiply = nullptr;
-  Pack pack_a_transposed = nullptr;
-  Pack pack_a_copied = nullptr;
-  Pack pack_b_transposed = nullptr;
-  Pack pack_b_copied = nullptr;
+  Pack<T> pack_a_transposed = nullptr;
+  Pack<T> pack_a_copied = nullptr;
+  Pack<W> pack_b_transposed = nullptr;
+  Pack<W> pack_b_copied = nullptr;
 };
 
 /// The largest register tile of all levels, in elements.
 inline constexpr Index kLargestTile = Index{8} * 48;
 
-template <class T, class Kernel>
-inline constexpr GemmKernel<T> kScalarPacking{Kernel::kRows,
+template <class T, class W, class Kernel>
+inline constexpr GemmKernel<T, W> kScalarPacking{Kernel::kRows,
                                               Kernel::kCols,
                                               &Kernel::multiply,
                                               &pack_transposed<T, Kernel::kRows>,
                                               &pack_copied<T, Kernel::kRows>,
-                                              &pack_transposed<T, Kernel::kCols>,
-                                              &pack_copied<T, Kernel::kCols>};
+                                              &pack_transposed<W, Kernel::kCols>,
+                                              &pack_copied<W, Kernel::kCols>};
 
 #if defined(__x86_64__)
-template <class T, class Kernel>
-inline constexpr GemmKernel<T> kVectorPacking{Kernel::kRows,
+template <class T, class W, class Kernel>
+inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
                                               Kernel::kCols,
                                               &Kernel::multiply,
                                               &pack_transposed_avx2<T, Kernel::kRows>,
                                               &pack_copied<T, Kernel::kRows>,
-                                              &pack_transposed_avx2<T, Kernel::kCols>,
-                                              &pack_copied<T, Kernel::kCols>};
+                                              &pack_transposed_avx2<W, Kernel::kCols>,
+                                              &pack_copied<W, Kernel::kCols>};
 #endif
 
-template <class T>
-[[nodiscard]] constexpr const GemmKernel<T>& gemm_kernel([[maybe_unused]] Level level) {
+template <class T, class W = T>
+[[nodiscard]] constexpr const GemmKernel<T, W>& gemm_kernel([[maybe_unused]] Level level) {
 #if defined(__x86_64__)
   if (level == Level::kAvx512) {
-    return kVectorPacking<T, Avx512Kernel<T>>;
+    return kVectorPacking<T, W, Avx512Kernel<T, W>>;
   }
   if (level == Level::kAvx2) {
-    return kVectorPacking<T, Avx2Kernel<T>>;
+    return kVectorPacking<T, W, Avx2Kernel<T, W>>;
   }
 #endif
-  return kScalarPacking<T, PortableKernel<T>>;
+  return kScalarPacking<T, W, PortableKernel<T, W>>;
 }
 
 /// Depth of one block: the sums of a product longer than that are formed block by block and added in order. A function

@@ -1,5 +1,6 @@
 #pragma once
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #if defined(__x86_64__)
@@ -18,6 +19,11 @@ struct Avx2Lanes<float> {
   [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register zero() { return _mm256_setzero_ps(); }
   [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register load(const float* p) {
     return _mm256_load_ps(p);
+  }
+  /// Widens: the bits of a bf16 are the upper half of its float's.
+  [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register load(const bf16* p) {
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p))), 16));
   }
   [[gnu::always_inline, gnu::target("avx2,fma")]] static inline Register broadcast(const float* p) {
     return _mm256_broadcast_ss(p);
@@ -51,7 +57,7 @@ struct Avx2Lanes<double> {
 
 /// The AVX2 micro-kernel: 4 rows of 3 registers. 12 accumulators, 3 registers of b and one of a fill the file of 16;
 /// each step of k does 12 fma for 7 loads (6 rows of 2 registers would need 8).
-template <class T>
+template <class T, class W = T>
 struct Avx2Kernel {
   using Lanes = Avx2Lanes<T>;
   static constexpr Index kRows = 4;
@@ -59,10 +65,10 @@ struct Avx2Kernel {
 
   /// Prefetches as the AVX-512 kernel. Tuned for the first processor that has these instructions:
   /// without it clang 19 schedules for the oldest x86-64 and spills, at 60% of the speed.
-  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(Tile<T> tile) {
+  [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(Tile<T, W> tile) {
     const T* a = tile.a;
-    const T* b = tile.b;
-    const T* ahead = tile.ahead;
+    const W* b = tile.b;
+    const W* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][3];
 #pragma GCC unroll 4
     for (Index i = 0; i < kRows; ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #if defined(__x86_64__)
@@ -18,6 +19,13 @@ struct Avx512Lanes<float> {
   [[gnu::always_inline, gnu::target("avx512f")]] static inline Register zero() { return _mm512_setzero_ps(); }
   [[gnu::always_inline, gnu::target("avx512f")]] static inline Register load(const float* p) {
     return _mm512_load_ps(p);
+  }
+  /// Widens: the bits of a bf16 are the upper half of its float's. The forms with a mask are the same instructions:
+  /// g++ 12 warns of its own header in those without (GCC bug 105593).
+  [[gnu::always_inline, gnu::target("avx512f")]] static inline Register load(const bf16* p) {
+    constexpr __mmask16 kAll = 0xFFFF;
+    const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(kAll, _mm512_maskz_cvtepu16_epi32(kAll, bits), 16));
   }
   [[gnu::always_inline, gnu::target("avx512f")]] static inline Register broadcast(const float* p) {
     return _mm512_set1_ps(*p);
@@ -50,7 +58,7 @@ struct Avx512Lanes<double> {
 };
 
 /// The AVX-512 micro-kernel: 8 rows of 3 registers, 24 of the 32 registers accumulate.
-template <class T>
+template <class T, class W = T>
 struct Avx512Kernel {
   using Lanes = Avx512Lanes<T>;
   static constexpr Index kRows = 8;
@@ -58,10 +66,10 @@ struct Avx512Kernel {
 
   /// The tile of c is prefetched first, it arrives while the sums are formed; so does, line by line, the next panel of
   /// b: without that a panel out of the third-level cache costs 10 to 20% of the speed.
-  [[gnu::target("avx512f")]] static void multiply(Tile<T> tile) {
+  [[gnu::target("avx512f")]] static void multiply(Tile<T, W> tile) {
     const T* a = tile.a;
-    const T* b = tile.b;
-    const T* ahead = tile.ahead;
+    const W* b = tile.b;
+    const W* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][3];
 #pragma GCC unroll 8
     for (Index i = 0; i < kRows; ++i) {

@@ -1,19 +1,30 @@
 #pragma once
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
+/// What sums are formed in when a weight is stored as W: bf16 is widened, exactly, in the registers.
+template <class W>
+using Accumulator = std::conditional_t<std::same_as<W, bf16>, float, W>;
+
 /// What a micro-kernel computes: c(rows, cols) = a^T b, or c += a^T b, for one register tile.
-template <class T>
+///
+/// @tparam W  elements of b: T, or bf16 for T = float
+template <class T, class W = T>
 struct Tile {
   Index depth = 0;           ///< length of the sums
   const T* a = nullptr;      ///< (depth, rows) packed
-  const T* b = nullptr;      ///< (depth, cols) packed, aligned to a register
+  const W* b = nullptr;      ///< (depth, cols) packed, aligned to what a register takes
   T* c = nullptr;            ///< (rows, cols), rows `stride` apart
   Index stride = 0;          ///< elements between rows of c
   bool accumulate = false;   ///< add to c instead of overwriting it
-  const T* ahead = nullptr;  ///< part of the next panel of b, (depth, ahead_step), to bring into the cache meanwhile
+  const W* ahead = nullptr;  ///< part of the next panel of b, (depth, ahead_step), to bring into the cache meanwhile
   Index ahead_step = 0;      ///< elements of it for every step of the depth, at most one cache line
 };
 
@@ -22,22 +33,20 @@ struct Tile {
 ///
 /// A product and a sum are rounded one after the other (std::fma is a function call without hardware support), so its
 /// bits differ from those of the fma levels.
-template <class T>
+template <class T, class W = T>
 struct PortableKernel {
+  using Register [[gnu::vector_size(16)]] = T;
   static constexpr Index kRows = 4;
   static constexpr Index kLanes = 16 / static_cast<Index>(sizeof(T));
   static constexpr Index kCols = 2 * kLanes;  // eight accumulators: half of the registers of the smallest x86-64
 
-  static void multiply(Tile<T> tile) {
-    using Register [[gnu::vector_size(16)]] = T;
+  static void multiply(Tile<T, W> tile) {
     Register sum[kRows][2] = {};
     const T* a = tile.a;
-    const T* b = tile.b;
+    const W* b = tile.b;
     for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols) {
-      Register b0;
-      Register b1;
-      __builtin_memcpy(&b0, b, sizeof(b0));
-      __builtin_memcpy(&b1, b + kLanes, sizeof(b1));
+      const Register b0 = load(b);
+      const Register b1 = load(b + kLanes);
 #pragma GCC unroll 4
       for (Index i = 0; i < kRows; ++i) {
         sum[i][0] += a[i] * b0;
@@ -51,6 +60,20 @@ struct PortableKernel {
         row[j] = tile.accumulate ? row[j] + value : value;
       }
     }
+  }
+
+ private:
+  static Register load(const T* p) {
+    Register lanes;
+    __builtin_memcpy(&lanes, p, sizeof(lanes));
+    return lanes;
+  }
+  static Register load(const bf16* p)
+    requires std::same_as<T, float>
+  {
+    using Words [[gnu::vector_size(16)]] = std::uint32_t;
+    const Words words = {p[0].bits, p[1].bits, p[2].bits, p[3].bits};
+    return (Register)(words << 16);  // NOLINT(google-readability-casting): how vectors are reinterpreted
   }
 };
 

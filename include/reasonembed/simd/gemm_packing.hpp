@@ -1,6 +1,7 @@
 #pragma once
 /// @file Packing of operands into panels: the order in which the micro-kernel reads them.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 
 #include <algorithm>
@@ -122,10 +123,40 @@ struct BlockTranspose<double, 4> {
   }
 };
 
+template <>
+struct BlockTranspose<bf16, 8> {
+  [[gnu::target("avx2")]] static void run(const bf16* source, Index stride, bf16* panel, Index width) {
+    __m128i rows[8];
+#pragma GCC unroll 8
+    for (Index i = 0; i < 8; ++i) {
+      rows[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i * stride));
+    }
+    __m128i low[4];   // low[i] = columns 0 to 3 of rows i and i + 4, in turn
+    __m128i high[4];  // columns 4 to 7
+#pragma GCC unroll 4
+    for (Index i = 0; i < 4; ++i) {
+      low[i] = _mm_unpacklo_epi16(rows[i], rows[i + 4]);
+      high[i] = _mm_unpackhi_epi16(rows[i], rows[i + 4]);
+    }
+#pragma GCC unroll 2
+    for (Index h = 0; h < 2; ++h, panel += 4 * width) {
+      const __m128i* part = h == 0 ? low : high;
+      const __m128i a = _mm_unpacklo_epi16(part[0], part[2]);  // columns 0 and 1 of the even rows
+      const __m128i b = _mm_unpackhi_epi16(part[0], part[2]);  // columns 2 and 3
+      const __m128i c = _mm_unpacklo_epi16(part[1], part[3]);  // the same of the odd rows
+      const __m128i d = _mm_unpackhi_epi16(part[1], part[3]);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(panel), _mm_unpacklo_epi16(a, c));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(panel + width), _mm_unpackhi_epi16(a, c));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(panel + 2 * width), _mm_unpacklo_epi16(b, d));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(panel + 3 * width), _mm_unpackhi_epi16(b, d));
+    }
+  }
+};
+
 /// As pack_transposed for one panel, in blocks of registers; what does not fill a block goes element for element.
 template <class T, Index kWidth>
 [[gnu::target("avx2")]] void pack_panel_avx2(const T* source, Index stride, Index lines, Index depth, T* panel) {
-  constexpr Index kBlock = sizeof(T) == 4 && kWidth % 8 == 0 ? 8 : 4;
+  constexpr Index kBlock = sizeof(T) < 8 && kWidth % 8 == 0 ? 8 : 4;
   // a whole line of the cache at a time: it may not survive until it is asked for again, 48 strides of 4 KB later
   constexpr Index kStep = kCacheLine<T>;
   static_assert(kWidth % kBlock == 0 && kStep % kBlock == 0);

@@ -2,12 +2,15 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -15,10 +18,12 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 
 /// A weight (N, K) that somebody else packed and owns: panels of columns of its transpose, zero-padded to whole panels,
 /// in the order in which the kernels of one level read them.
+///
+/// @tparam T  what the weight is stored in
 template <class T>
 class PackedView {
-  static_assert(std::same_as<T, float> || std::same_as<T, double>,
-                "reasonembed::simd::PackedView: T must be float or double");
+  static_assert(std::same_as<T, float> || std::same_as<T, bf16> || std::same_as<T, double>,
+                "reasonembed::simd::PackedView: T must be float, bf16 or double");
 
  public:
   PackedView() = default;
@@ -41,11 +46,17 @@ class PackedView {
 
 namespace detail {
 
+/// @return  the kernel that multiplies with a weight stored in W
+template <class W>
+[[nodiscard]] const GemmKernel<Accumulator<W>, W>& weight_kernel(Level level) {
+  return gemm_kernel<Accumulator<W>, W>(level);
+}
+
 /// @return  elements of a packed (n, k) weight
 /// @throws  ShapeError if that is not representable
 template <class T>
 [[nodiscard]] Index packed_size(Index n, Index k, Level level) {
-  const Index cols = gemm_kernel<T>(level).cols;
+  const Index cols = weight_kernel<T>(level).cols;
   const Index panels = n / cols + (n % cols != 0 ? 1 : 0);
   return checked_size("simd::pack", checked_size("simd::pack", panels, cols), k);
 }
@@ -53,7 +64,7 @@ template <class T>
 /// @param out  packed_size elements
 template <class T>
 void pack_weight(MatrixView<const T> weight, Level level, T* out) {
-  gemm_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
+  weight_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
 }
 
 }  // namespace detail
@@ -94,6 +105,14 @@ class PackedMatrix {
       : buffer_(checked_packed_size(weight, level)), n_(weight.rows()), k_(weight.cols()), level_(level) {
     detail::pack_weight(weight, level, buffer_.data());
   }
+  /// Zeros of shape (n, k), to be filled by `assign_rows`: for a weight that never exists unpacked.
+  ///
+  /// @throws ConfigError if the processor lacks `level`; ShapeError if the padded size is not representable
+  PackedMatrix(Index n, Index k, Level level = best_level())
+      : buffer_((require_level("simd::PackedMatrix", level), detail::packed_size<T>(n, k, level))),
+        n_(n),
+        k_(k),
+        level_(level) {}
   PackedMatrix(PackedMatrix&& other) noexcept { swap(other); }
   PackedMatrix& operator=(PackedMatrix&& other) noexcept {
     PackedMatrix moved(std::move(other));
@@ -122,6 +141,52 @@ class PackedMatrix {
     detail::pack_weight(weight, level_, buffer_.data());
   }
 
+  /// Packs some rows in place; all others stay as they are.
+  ///
+  /// @param first  row of the weight that rows.row(0) becomes
+  /// @param rows   (R, k()), first + R <= n()
+  /// @throws ShapeError, before any work, if they do not fit
+  /// @note   no allocation; quickest where whole panels change
+  void assign_rows(Index first, MatrixView<const T> rows) {
+    require_rows("simd::PackedMatrix::assign_rows", first, rows);
+    const auto& kernel = detail::weight_kernel<T>(level_);
+    const Index last = first + rows.rows();
+    Index row = first;
+    while (row < last) {
+      const Index within = row % kernel.cols;
+      const Index whole = within == 0 ? (last - row) / kernel.cols * kernel.cols : 0;
+      const Index count = whole > 0 ? whole : std::min(kernel.cols - within, last - row);
+      const MatrixView<const T> block = rows.row_block(row - first, count);
+      if (whole > 0) {
+        kernel.pack_b_transposed(block.data(), block.stride(), count, k_, buffer_.data() + row * k_);
+      } else {  // a panel that other rows share
+        for (Index i = 0; i < count; ++i) {
+          T* column = buffer_.data() + (row - within) * k_ + within + i;
+          for (Index k = 0; k < k_; ++k) {
+            column[k * kernel.cols] = block(i, k);
+          }
+        }
+      }
+      row += count;
+    }
+  }
+
+  /// Writes some rows of the weight as they were before packing, to the bit.
+  ///
+  /// @param rows  (R, k()), overwritten; first + R <= n()
+  /// @throws ShapeError, before any work, if they do not fit
+  void unpack_rows(Index first, MatrixView<T> rows) const {
+    require_rows("simd::PackedMatrix::unpack_rows", first, rows);
+    const Index cols = detail::weight_kernel<T>(level_).cols;
+    for (Index i = 0; i < rows.rows(); ++i) {
+      const Index n = first + i;
+      const T* column = buffer_.data() + (n / cols) * cols * k_ + n % cols;
+      for (Index k = 0; k < k_; ++k) {
+        rows(i, k) = column[k * cols];
+      }
+    }
+  }
+
   /// Writes the weight as it was before packing, to the bit.
   ///
   /// @param weight  (n(), k()), overwritten
@@ -129,13 +194,7 @@ class PackedMatrix {
   void unpack(MatrixView<T> weight) const {
     require_extent("simd::PackedMatrix::unpack", "weight.rows()", weight.rows(), n_);
     require_extent("simd::PackedMatrix::unpack", "weight.cols()", weight.cols(), k_);
-    const Index cols = detail::gemm_kernel<T>(level_).cols;
-    for (Index n = 0; n < n_; ++n) {
-      const T* column = buffer_.data() + (n / cols) * cols * k_ + n % cols;
-      for (Index k = 0; k < k_; ++k) {
-        weight(n, k) = column[k * cols];
-      }
-    }
+    unpack_rows(0, weight);
   }
 
   [[nodiscard]] PackedView<T> view() const { return {buffer_.data(), n_, k_, level_}; }
@@ -146,6 +205,15 @@ class PackedMatrix {
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(buffer_.size()) * sizeof(T); }
 
  private:
+  void require_rows(const char* where, Index first, MatrixView<const T> rows) const {
+    require_extent(where, "rows.cols()", rows.cols(), k_);
+    if (first < 0 || first > n_ || rows.rows() > n_ - first) {
+      throw ShapeError::invalid(where,
+                                "rows",
+                                std::to_string(first) + " to " + std::to_string(first + rows.rows()),
+                                "rows of 0 to " + std::to_string(n_));
+    }
+  }
   static Index checked_packed_size(MatrixView<const T> weight, Level level) {
     require_level("simd::PackedMatrix", level);
     return detail::packed_size<T>(weight.rows(), weight.cols(), level);

@@ -1,5 +1,6 @@
 #pragma once
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/map.hpp>
@@ -132,6 +133,23 @@ template <class T, class Arch = CompiledArch>
       if (!std::isfinite(block[i])) {
         return static_cast<Index>(first + i);
       }
+    }
+  }
+  return -1;
+}
+
+/// As above.
+[[nodiscard]] inline Index first_non_finite(std::span<const bf16> x) {
+  const auto infinite = [](bf16 value) { return (value.bits & 0x7F80U) == 0x7F80U; };
+  constexpr std::size_t kBlock = 4096;
+  for (std::size_t first = 0; first < x.size(); first += kBlock) {
+    const std::span<const bf16> block = x.subspan(first, std::min(kBlock, x.size() - first));
+    unsigned found = 0;  // without a way out, so that compilers vectorise it
+    for (const bf16 value : block) {
+      found |= infinite(value) ? 1U : 0U;
+    }
+    if (found != 0) {
+      return static_cast<Index>(first) + (std::find_if(block.begin(), block.end(), infinite) - block.begin());
     }
   }
   return -1;

@@ -1,0 +1,122 @@
+// What PyTorch computes for the tiny encoders when their weights are bfloat16, made by bfloat16.py. Pinned, because a
+// store that loses more than its rounding still gives vectors that look right. May change only with the generator.
+#include <reasonembed/model/bert.hpp>
+#include <reasonembed/model/llama.hpp>
+#include <reasonembed/model/qwen2.hpp>
+#include <reasonembed/model/qwen3.hpp>
+#include <reasonembed/model/xlm_roberta.hpp>
+
+#include <doctest/doctest.h>
+
+#include <support/golden_model.hpp>
+#include <support/mistral.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace re = reasonembed;
+using re::Index;
+using re::Matrix;
+using re::model::Residency;
+using Cpu16 = re::backend::Cpu<re::bf16>;
+
+namespace {
+
+/// A tiny encoder in bfloat16, and what PyTorch makes of its texts.
+template <class Encoder>
+struct Family {
+  explicit Family(const std::string& name, Residency residency, const re::model::DirectoryOptions& said)
+      : directory(test::source_path("tests/golden/tiny_" + name)),
+        description(re::model::read_encoder_description(directory, said)),
+        encoder(description.config, description.options),
+        weights(re::model::load_weights<Cpu16>(
+            encoder, description.family, re::io::ShardedSafeTensors::open(directory), residency)),
+        file(re::io::SafeTensors::open(test::source_path("tests/golden/bfloat16/embeddings.safetensors"))),
+        prefix(name + "."),
+        tokens(test::read_ints(file, prefix + "tokens")),
+        offsets(test::read_ints(file, prefix + "offsets")) {}
+
+  [[nodiscard]] Matrix<float> read(const std::string& name) const {
+    Matrix<float> values(static_cast<Index>(offsets.size()) - 1, encoder.dim());
+    file.read(prefix + name, values.view());
+    return values;
+  }
+  [[nodiscard]] Matrix<float> embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> ends) const {
+    re::Arena arena;
+    re::nn::Context<Cpu16> context{.arena = arena, .batch = {.tokens = ids, .offsets = ends}};
+    Matrix<float> got(static_cast<Index>(ends.size()) - 1, encoder.dim());
+    re::nn::Nothing nothing;
+    encoder.forward(context, weights, got.view(), nothing);
+    return got;
+  }
+
+  std::filesystem::path directory;
+  re::model::EncoderDescription description;
+  Encoder encoder;
+  typename Encoder::template Parameters<re::nn::WeightLeaf<Cpu16>> weights;
+  re::io::SafeTensors file;
+  std::string prefix;
+  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> offsets;
+};
+
+/// @return  the least cosine of two sets of unit vectors, row by row
+double least_cosine(const Matrix<float>& a, const Matrix<float>& b) {
+  double least = 1.0;
+  for (Index row = 0; row < a.rows(); ++row) {
+    double cosine = 0.0;
+    for (Index d = 0; d < a.cols(); ++d) {
+      cosine += double(a(row, d)) * double(b(row, d));
+    }
+    least = std::min(least, cosine);
+  }
+  return least;
+}
+
+/// Texts of 1, 2, 7, the most and about half of the most tokens, in one batch and each by itself.
+template <class Encoder>
+void check_family(const std::string& name, const re::model::DirectoryOptions& said = {}) {
+  const Family<Encoder> family(name, Residency::kServe, said);
+  CAPTURE(name);
+  REQUIRE(family.offsets.size() == 6);
+  CHECK(family.offsets[4] - family.offsets[3] == family.encoder.config().max_length);
+  const Matrix<float> got = family.embed(family.tokens, family.offsets);
+  CHECK(test::largest_difference(got, family.read("stored")) <= 1e-6);  // a few hundred roundings of 6e-8, as in f32
+  CHECK(least_cosine(got, family.read("float32")) >= 0.9999);
+  // That model rounds every activation too: its own cosine with float32 is down to 0.99987.
+  CHECK(least_cosine(got, family.read("bfloat16")) >= 0.9998);
+  for (std::size_t b = 0; b + 1 < family.offsets.size(); ++b) {
+    const std::int32_t length = family.offsets[b + 1] - family.offsets[b];
+    const std::vector<std::int32_t> ends = {0, length};
+    const auto ids =
+        std::span(family.tokens).subspan(static_cast<std::size_t>(family.offsets[b]), static_cast<std::size_t>(length));
+    const Matrix<float> alone = family.embed(ids, ends);
+    CHECK(std::equal(alone.flat().begin(), alone.flat().end(), got.row(static_cast<Index>(b)).begin()));
+  }
+  const Family<Encoder> unpacked(name, Residency::kTrain, said);
+  const Matrix<float> same = unpacked.embed(family.tokens, family.offsets);
+  CHECK(std::equal(same.flat().begin(), same.flat().end(), got.flat().begin()));
+}
+
+}  // namespace
+
+TEST_SUITE("golden/bfloat16") {
+  TEST_CASE(
+      "BERT and XLM-R: vectors are PyTorch's for rounded weights, and those of float32 within a cosine of 0.9999") {
+    check_family<re::model::BertEncoder<>>("bert");
+    check_family<re::model::XlmRobertaEncoder<>>("xlm_roberta");
+  }
+  TEST_CASE("Qwen3 and Qwen2: the same, causal and bidirectional") {
+    check_family<re::model::Qwen3Encoder<>>("qwen3");
+    check_family<re::model::Qwen2Encoder<>>("qwen2");
+    check_family<re::model::BidirectionalQwen2Encoder<re::nn::kDynamic, re::nn::Mean>>("qwen2_bidirectional");
+  }
+  TEST_CASE("Llama: the same, with scaled rotary frequencies, and in a family of one's own") {
+    check_family<re::model::LlamaEncoder<>>("llama");
+    check_family<re::model::LlamaEncoder<>>("llama3");
+    check_family<mistral::Encoder<>>("mistral", {.families = {mistral::family()}});
+  }
+}
