@@ -31,23 +31,25 @@ struct PanelBlock {
   Index depth = 0;
 };
 
-/// One tile of c, at the edges of c through a buffer: the kernel always works on whole tiles, and an element takes the
-/// same steps in the middle as at an edge.
+/// One tile of c, at the edges of c through a buffer: the kernel always works on whole rows and registers, and an
+/// element takes the same steps in the middle as at an edge.
 ///
 /// @param tile  all but c, stride and accumulate
 template <class T, class W>
 void multiply_tile(const GemmKernel<T, W>& kernel, Tile<T, W> tile, MatrixView<T> c, bool accumulate) {
-  if (c.rows() == kernel.rows && c.cols() == kernel.cols) {
+  const Index registers = (c.cols() + kernel.lanes - 1) / kernel.lanes;
+  const auto multiply = kernel.multiply_part[static_cast<std::size_t>(registers) - 1];
+  if (c.rows() == kernel.rows && c.cols() == registers * kernel.lanes) {
     tile.c = c.data();
     tile.stride = c.stride();
     tile.accumulate = accumulate;
-    kernel.multiply(tile);
+    multiply(tile);
     return;
   }
   alignas(kAlignment) T whole[kLargestTile];
   tile.c = whole;
   tile.stride = kernel.cols;
-  kernel.multiply(tile);
+  multiply(tile);
   for (Index i = 0; i < c.rows(); ++i) {
     T* row = c.data() + i * c.stride();
     const T* sums = whole + i * kernel.cols;

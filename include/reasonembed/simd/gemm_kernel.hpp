@@ -8,6 +8,8 @@
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 
+#include <array>
+
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
 /// Register tile, micro-kernel and packing functions of one level. An indirect call a tile costs nothing measurable.
@@ -22,34 +24,47 @@ struct GemmKernel {
 
   Index rows = 0;
   Index cols = 0;
-  Multiply multiply = nullptr;
+  Index lanes = 0;                          ///< columns of one register
+  std::array<Multiply, 3> multiply_part{};  ///< of the first lanes, 2 lanes, 3 lanes columns of a tile, up to cols
   Pack<T> pack_a_transposed = nullptr;
   Pack<T> pack_a_copied = nullptr;
   Pack<W> pack_b_transposed = nullptr;
   Pack<W> pack_b_copied = nullptr;
 };
 
+/// @return  a micro-kernel for each number of registers that a row of a tile of `Kernel` may take
+template <class T, class W, class Kernel>
+[[nodiscard]] constexpr std::array<typename GemmKernel<T, W>::Multiply, 3> parts_of() {
+  if constexpr (Kernel::kCols == 2 * Kernel::kLanes) {
+    return {&Kernel::template multiply<1>, &Kernel::template multiply<2>, nullptr};
+  } else {
+    return {&Kernel::template multiply<1>, &Kernel::template multiply<2>, &Kernel::template multiply<3>};
+  }
+}
+
 /// The largest register tile of all levels, in elements.
 inline constexpr Index kLargestTile = Index{8} * 48;
 
 template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kScalarPacking{Kernel::kRows,
-                                              Kernel::kCols,
-                                              &Kernel::multiply,
-                                              &pack_transposed<T, Kernel::kRows>,
-                                              &pack_copied<T, Kernel::kRows>,
-                                              &pack_transposed<W, Kernel::kCols>,
-                                              &pack_copied<W, Kernel::kCols>};
+                                                 Kernel::kCols,
+                                                 Kernel::kLanes,
+                                                 parts_of<T, W, Kernel>(),
+                                                 &pack_transposed<T, Kernel::kRows>,
+                                                 &pack_copied<T, Kernel::kRows>,
+                                                 &pack_transposed<W, Kernel::kCols>,
+                                                 &pack_copied<W, Kernel::kCols>};
 
 #if defined(__x86_64__)
 template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
-                                              Kernel::kCols,
-                                              &Kernel::multiply,
-                                              &pack_transposed_avx2<T, Kernel::kRows>,
-                                              &pack_copied<T, Kernel::kRows>,
-                                              &pack_transposed_avx2<W, Kernel::kCols>,
-                                              &pack_copied<W, Kernel::kCols>};
+                                                 Kernel::kCols,
+                                                 Kernel::kLanes,
+                                                 parts_of<T, W, Kernel>(),
+                                                 &pack_transposed_avx2<T, Kernel::kRows>,
+                                                 &pack_copied<T, Kernel::kRows>,
+                                                 &pack_transposed_avx2<W, Kernel::kCols>,
+                                                 &pack_copied<W, Kernel::kCols>};
 #endif
 
 template <class T, class W = T>

@@ -61,42 +61,49 @@ template <class T, class W = T>
 struct Avx2Kernel {
   using Lanes = Avx2Lanes<T>;
   static constexpr Index kRows = 4;
-  static constexpr Index kCols = 3 * Lanes::kCount;
+  static constexpr Index kLanes = Lanes::kCount;
+  static constexpr Index kCols = 3 * kLanes;
 
+  /// The first kRegisters * kLanes columns of the tile.
+  ///
   /// Prefetches as the AVX-512 kernel. Tuned for the first processor that has these instructions:
   /// without it clang 19 schedules for the oldest x86-64 and spills, at 60% of the speed.
+  template <Index kRegisters>
   [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(Tile<T, W> tile) {
     const T* a = tile.a;
     const W* b = tile.b;
     const W* ahead = tile.ahead;
-    typename Lanes::Register sum[kRows][3];
+    typename Lanes::Register sum[kRows][kRegisters];
 #pragma GCC unroll 4
     for (Index i = 0; i < kRows; ++i) {
       __builtin_prefetch(tile.c + i * tile.stride, 1, 3);
-      __builtin_prefetch(tile.c + i * tile.stride + kCols - 1, 1, 3);
+      __builtin_prefetch(tile.c + i * tile.stride + kRegisters * kLanes - 1, 1, 3);
 #pragma GCC unroll 3
-      for (Index j = 0; j < 3; ++j) {
+      for (Index j = 0; j < kRegisters; ++j) {
         sum[i][j] = Lanes::zero();
       }
     }
 #pragma GCC unroll 2
     for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols, ahead += tile.ahead_step) {
       __builtin_prefetch(ahead, 0, 2);
-      const typename Lanes::Register b0 = Lanes::load(b);
-      const typename Lanes::Register b1 = Lanes::load(b + Lanes::kCount);
-      const typename Lanes::Register b2 = Lanes::load(b + 2 * Lanes::kCount);
+      typename Lanes::Register columns[kRegisters];
+#pragma GCC unroll 3
+      for (Index j = 0; j < kRegisters; ++j) {
+        columns[j] = Lanes::load(b + j * Lanes::kCount);
+      }
 #pragma GCC unroll 4
       for (Index i = 0; i < kRows; ++i) {
         const typename Lanes::Register value = Lanes::broadcast(a + i);
-        sum[i][0] = Lanes::fma(value, b0, sum[i][0]);
-        sum[i][1] = Lanes::fma(value, b1, sum[i][1]);
-        sum[i][2] = Lanes::fma(value, b2, sum[i][2]);
+#pragma GCC unroll 3
+        for (Index j = 0; j < kRegisters; ++j) {
+          sum[i][j] = Lanes::fma(value, columns[j], sum[i][j]);
+        }
       }
     }
 #pragma GCC unroll 4
     for (Index i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
-      for (Index j = 0; j < 3; ++j) {
+      for (Index j = 0; j < kRegisters; ++j) {
         Lanes::store(tile.c + i * tile.stride + j * Lanes::kCount, sum[i][j], tile.accumulate);
       }
     }

@@ -40,22 +40,29 @@ struct PortableKernel {
   static constexpr Index kLanes = 16 / static_cast<Index>(sizeof(T));
   static constexpr Index kCols = 2 * kLanes;  // eight accumulators: half of the registers of the smallest x86-64
 
+  /// The first kRegisters * kLanes columns of the tile.
+  template <Index kRegisters>
   static void multiply(Tile<T, W> tile) {
-    Register sum[kRows][2] = {};
+    Register sum[kRows][kRegisters] = {};
     const T* a = tile.a;
     const W* b = tile.b;
     for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols) {
-      const Register b0 = load(b);
-      const Register b1 = load(b + kLanes);
+      Register columns[kRegisters];
+#pragma GCC unroll 2
+      for (Index j = 0; j < kRegisters; ++j) {
+        columns[j] = load(b + j * kLanes);
+      }
 #pragma GCC unroll 4
       for (Index i = 0; i < kRows; ++i) {
-        sum[i][0] += a[i] * b0;
-        sum[i][1] += a[i] * b1;
+#pragma GCC unroll 2
+        for (Index j = 0; j < kRegisters; ++j) {
+          sum[i][j] += a[i] * columns[j];
+        }
       }
     }
     for (Index i = 0; i < kRows; ++i) {
       T* row = tile.c + i * tile.stride;
-      for (Index j = 0; j < kCols; ++j) {
+      for (Index j = 0; j < kRegisters * kLanes; ++j) {
         const T value = sum[i][j / kLanes][j % kLanes];
         row[j] = tile.accumulate ? row[j] + value : value;
       }
