@@ -38,7 +38,8 @@ struct PanelBlock {
 template <class T, class W>
 void multiply_tile(const GemmKernel<T, W>& kernel, Tile<T, W> tile, MatrixView<T> c, bool accumulate) {
   const Index registers = (c.cols() + kernel.lanes - 1) / kernel.lanes;
-  const auto multiply = kernel.multiply_part[static_cast<std::size_t>(registers) - 1];
+  const auto& parts = tile.a_stride == 0 ? kernel.multiply_packed : kernel.multiply_rows;
+  const auto multiply = parts[static_cast<std::size_t>(registers) - 1];
   if (c.rows() == kernel.rows && c.cols() == registers * kernel.lanes) {
     tile.c = c.data();
     tile.stride = c.stride();
@@ -97,27 +98,49 @@ void pack_b(
   }
 }
 
-/// The tiles of one block: a panel of b stays in the cache while the panels of a pass by.
+/// Some rows of op(a) as the micro-kernel reads them: whole tiles where they lie, the others packed.
+template <class T>
+struct RowBlock {
+  const T* in_place = nullptr;  ///< elements [k, k + depth) of the first row
+  Index stride = 0;             ///< elements between rows in place
+  Index rows_in_place = 0;      ///< whole tiles; 0 where a is transposed
+  const T* packed = nullptr;    ///< the rows behind them, in panels
+
+  /// @return  a micro-kernel's view of the tile that begins with row i
+  template <class W>
+  void put(Tile<T, W>& tile, Index i) const {
+    tile.a = i < rows_in_place ? in_place + i * stride : packed + (i - rows_in_place) * tile.depth;
+    tile.a_stride = i < rows_in_place ? stride : 0;
+  }
+};
+
+/// The tiles of one block: a panel of b stays in the cache while the rows of a pass by.
 ///
-/// @param a    packed rows [row, row + rows) of op(a), elements [k, k + b.depth) of the sums
+/// @param a    rows [row, row + rows) of op(a), elements [k, k + b.depth) of the sums
 /// @param col  column of c with which b begins
 template <class T, class W, class E>
-void multiply_panels(
-    const Product<T, W, E>& p, const T* a, Index row, Index rows, PanelBlock<W> b, Index col, Index cols, Index k) {
+void multiply_panels(const Product<T, W, E>& p,
+                     const RowBlock<T>& a,
+                     Index row,
+                     Index rows,
+                     PanelBlock<W> b,
+                     Index col,
+                     Index cols,
+                     Index k) {
   const GemmKernel<T, W>& kernel = p.kernel;
   const bool accumulate = p.store == Store::kAccumulate || k > 0;
   const bool finished = k + b.depth == p.depth;
   const Index tiles = (rows + kernel.rows - 1) / kernel.rows;
-  const Index ahead_step = std::min(kCacheLine<W>, (kernel.cols + tiles - 1) / tiles);
+  Tile<T, W> part{.depth = b.depth, .ahead_step = std::min(kCacheLine<W>, (kernel.cols + tiles - 1) / tiles)};
   for (Index j = 0; j < cols; j += kernel.cols) {
-    const W* b_panel = b.data + j / kernel.cols * b.panel_stride;
-    const W* b_next = j + kernel.cols < cols ? b_panel + b.panel_stride : b.data;  // the first, for the next rows
+    part.b = b.data + j / kernel.cols * b.panel_stride;
+    const W* b_next = j + kernel.cols < cols ? part.b + b.panel_stride : b.data;  // the first, for the next rows
     const MatrixView<T> columns = p.c.col_block(col + j, std::min(kernel.cols, cols - j));
     for (Index i = 0; i < rows; i += kernel.rows) {
       const MatrixView<T> tile = columns.row_block(row + i, std::min(kernel.rows, rows - i));
-      const W* ahead = b_next + std::min(i / kernel.rows * ahead_step, kernel.cols - ahead_step) * b.depth;
-      multiply_tile(
-          kernel, {b.depth, a + i * b.depth, b_panel, nullptr, 0, false, ahead, ahead_step}, tile, accumulate);
+      part.ahead = b_next + std::min(i / kernel.rows * part.ahead_step, kernel.cols - part.ahead_step) * b.depth;
+      a.put(part, i);
+      multiply_tile(kernel, part, tile, accumulate);
       if (!std::same_as<E, NoEpilogue> && finished) {
         for (Index line = 0; line < tile.rows(); ++line) {
           p.epilogue(row + i + line, col + j, tile.row(line));
@@ -127,7 +150,7 @@ void multiply_panels(
   }
 }
 
-/// @return  rows of a packed at once: 256 KB, which share the second-level cache with a panel of b
+/// @return  rows of a at once: 256 KB, which share the second-level cache with a panel of b
 template <class T, class W>
 [[nodiscard]] Index row_block(const GemmKernel<T, W>& kernel, Index rows, Index depth) {
   constexpr Index kElements = (Index{256} << 10) / static_cast<Index>(sizeof(T));
@@ -145,15 +168,27 @@ template <class T>
 
 /// All rows of c times one block of b.
 ///
-/// @param a_panels  room for (row_block, b.depth)
+/// @param a_panels  room for the rows of a block that are packed, see packed_rows
 template <class T, class W, class E>
 void multiply_rows(
     const Product<T, W, E>& p, T* a_panels, Index block, PanelBlock<W> b, Index col, Index cols, Index k) {
   for (Index row = 0; row < p.c.rows(); row += block) {
     const Index rows = std::min(block, p.c.rows() - row);
-    pack_a(p.kernel, p.op_a, p.a, row, rows, k, b.depth, a_panels);
-    multiply_panels(p, a_panels, row, rows, b, col, cols, k);
+    RowBlock<T> a{.packed = a_panels};
+    if (p.op_a == Op::kNone) {
+      a.in_place = p.a.data() + row * p.a.stride() + k;
+      a.stride = p.a.stride();
+      a.rows_in_place = rows / p.kernel.rows * p.kernel.rows;
+    }
+    pack_a(p.kernel, p.op_a, p.a, row + a.rows_in_place, rows - a.rows_in_place, k, b.depth, a_panels);
+    multiply_panels(p, a, row, rows, b, col, cols, k);
   }
+}
+
+/// @return  most rows of a block of `block` rows that are packed, in whole tiles
+template <class T, class W>
+[[nodiscard]] Index packed_rows(const GemmKernel<T, W>& kernel, Op op_a, Index rows, Index block) {
+  return op_a == Op::kTranspose ? block : rows % kernel.rows == 0 ? Index{0} : kernel.rows;
 }
 
 /// The product of K == 0: empty sums.
@@ -186,7 +221,7 @@ template <class W>
     return 0;
   }
   const Index depth = detail::depth_block<detail::Accumulator<W>>(k);
-  return detail::row_block(detail::weight_kernel<W>(level), m, depth) * depth;
+  return detail::packed_rows(detail::weight_kernel<W>(level), Op::kNone, m, m) * depth;
 }
 
 /// The product with a packed weight, the linear layer: finishes every element with an epilogue.
@@ -208,7 +243,7 @@ template <class W>
 /// @throws ShapeError before any work if the shapes do not fit, or from the epilogue's check
 /// @pre    c overlaps neither a nor b
 /// @note   2 M N K operations in the calling thread: share rows among threads by row_block. No allocation once the
-///         arena has its size (256 KB). K == 0 means sums of zero; NaN and infinity propagate as in the plain sum.
+///         arena has its size (32 KB). K == 0 means sums of zero; NaN and infinity propagate as in the plain sum.
 template <class W, class E = NoEpilogue>
   requires Epilogue<E, detail::Accumulator<W>>
 void gemm(std::type_identity_t<MatrixView<const detail::Accumulator<W>>> a,
@@ -287,7 +322,7 @@ void gemm(Op op_a,
   const Index row_block = detail::row_block(kernel, c.rows(), depth_block);
   const Index column_block = detail::column_block(kernel, c.cols(), depth_block);
   const ArenaScope scope(scratch);
-  T* a_panels = scratch.allocate<T>(row_block * depth_block).data();
+  T* a_panels = scratch.allocate<T>(detail::packed_rows(kernel, op_a, c.rows(), row_block) * depth_block).data();
   T* b_panels = scratch.allocate<T>(column_block * depth_block).data();
   for (Index col = 0; col < c.cols(); col += column_block) {
     const Index cols = std::min(column_block, c.cols() - col);

@@ -24,8 +24,10 @@ struct GemmKernel {
 
   Index rows = 0;
   Index cols = 0;
-  Index lanes = 0;                          ///< columns of one register
-  std::array<Multiply, 3> multiply_part{};  ///< of the first lanes, 2 lanes, 3 lanes columns of a tile, up to cols
+  Index lanes = 0;                        ///< columns of one register
+  using Parts = std::array<Multiply, 3>;  ///< of the first lanes, 2 lanes, 3 lanes columns of a tile, up to cols
+  Parts multiply_packed{};                ///< with packed rows of a
+  Parts multiply_rows{};                  ///< with rows of a as they lie in memory
   Pack<T> pack_a_transposed = nullptr;
   Pack<T> pack_a_copied = nullptr;
   Pack<W> pack_b_transposed = nullptr;
@@ -33,12 +35,14 @@ struct GemmKernel {
 };
 
 /// @return  a micro-kernel for each number of registers that a row of a tile of `Kernel` may take
-template <class T, class W, class Kernel>
-[[nodiscard]] constexpr std::array<typename GemmKernel<T, W>::Multiply, 3> parts_of() {
+template <class T, class W, class Kernel, bool kPackedRows>
+[[nodiscard]] constexpr typename GemmKernel<T, W>::Parts parts_of() {
   if constexpr (Kernel::kCols == 2 * Kernel::kLanes) {
-    return {&Kernel::template multiply<1>, &Kernel::template multiply<2>, nullptr};
+    return {&Kernel::template multiply<1, kPackedRows>, &Kernel::template multiply<2, kPackedRows>, nullptr};
   } else {
-    return {&Kernel::template multiply<1>, &Kernel::template multiply<2>, &Kernel::template multiply<3>};
+    return {&Kernel::template multiply<1, kPackedRows>,
+            &Kernel::template multiply<2, kPackedRows>,
+            &Kernel::template multiply<3, kPackedRows>};
   }
 }
 
@@ -49,7 +53,8 @@ template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kScalarPacking{Kernel::kRows,
                                                  Kernel::kCols,
                                                  Kernel::kLanes,
-                                                 parts_of<T, W, Kernel>(),
+                                                 parts_of<T, W, Kernel, true>(),
+                                                 parts_of<T, W, Kernel, false>(),
                                                  &pack_transposed<T, Kernel::kRows>,
                                                  &pack_copied<T, Kernel::kRows>,
                                                  &pack_transposed<W, Kernel::kCols>,
@@ -60,7 +65,8 @@ template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
                                                  Kernel::kCols,
                                                  Kernel::kLanes,
-                                                 parts_of<T, W, Kernel>(),
+                                                 parts_of<T, W, Kernel, true>(),
+                                                 parts_of<T, W, Kernel, false>(),
                                                  &pack_transposed_avx2<T, Kernel::kRows>,
                                                  &pack_copied<T, Kernel::kRows>,
                                                  &pack_transposed_avx2<W, Kernel::kCols>,

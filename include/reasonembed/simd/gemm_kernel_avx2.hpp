@@ -68,9 +68,10 @@ struct Avx2Kernel {
   ///
   /// Prefetches as the AVX-512 kernel. Tuned for the first processor that has these instructions:
   /// without it clang 19 schedules for the oldest x86-64 and spills, at 60% of the speed.
-  template <Index kRegisters>
+  template <Index kRegisters, bool kPackedRows>
   [[gnu::target("avx2,fma,tune=haswell")]] static void multiply(Tile<T, W> tile) {
     const T* a = tile.a;
+    const Index row = tile.a_stride;
     const W* b = tile.b;
     const W* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][kRegisters];
@@ -84,7 +85,7 @@ struct Avx2Kernel {
       }
     }
 #pragma GCC unroll 2
-    for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols, ahead += tile.ahead_step) {
+    for (Index k = 0; k < tile.depth; ++k, a += kPackedRows ? kRows : 1, b += kCols, ahead += tile.ahead_step) {
       __builtin_prefetch(ahead, 0, 2);
       typename Lanes::Register columns[kRegisters];
 #pragma GCC unroll 3
@@ -93,7 +94,7 @@ struct Avx2Kernel {
       }
 #pragma GCC unroll 4
       for (Index i = 0; i < kRows; ++i) {
-        const typename Lanes::Register value = Lanes::broadcast(a + i);
+        const typename Lanes::Register value = Lanes::broadcast(a + (kPackedRows ? i : i * row));
 #pragma GCC unroll 3
         for (Index j = 0; j < kRegisters; ++j) {
           sum[i][j] = Lanes::fma(value, columns[j], sum[i][j]);

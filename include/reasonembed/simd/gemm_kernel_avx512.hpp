@@ -69,9 +69,10 @@ struct Avx512Kernel {
   ///
   /// The tile of c is prefetched first, it arrives while the sums are formed; so does, line by line, the next panel of
   /// b: without that a panel out of the third-level cache costs 10 to 20% of the speed.
-  template <Index kRegisters>
+  template <Index kRegisters, bool kPackedRows>
   [[gnu::target("avx512f")]] static void multiply(Tile<T, W> tile) {
     const T* a = tile.a;
+    const Index row = tile.a_stride;
     const W* b = tile.b;
     const W* ahead = tile.ahead;
     typename Lanes::Register sum[kRows][kRegisters];
@@ -84,7 +85,7 @@ struct Avx512Kernel {
       }
     }
 #pragma GCC unroll 2
-    for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols, ahead += tile.ahead_step) {
+    for (Index k = 0; k < tile.depth; ++k, a += kPackedRows ? kRows : 1, b += kCols, ahead += tile.ahead_step) {
       __builtin_prefetch(ahead, 0, 2);
       typename Lanes::Register columns[kRegisters];
 #pragma GCC unroll 3
@@ -93,7 +94,7 @@ struct Avx512Kernel {
       }
 #pragma GCC unroll 8
       for (Index i = 0; i < kRows; ++i) {
-        const typename Lanes::Register value = Lanes::broadcast(a + i);
+        const typename Lanes::Register value = Lanes::broadcast(a + (kPackedRows ? i : i * row));
 #pragma GCC unroll 3
         for (Index j = 0; j < kRegisters; ++j) {
           sum[i][j] = Lanes::fma(value, columns[j], sum[i][j]);

@@ -19,13 +19,14 @@ using Accumulator = std::conditional_t<std::same_as<W, bf16>, float, W>;
 template <class T, class W = T>
 struct Tile {
   Index depth = 0;           ///< length of the sums
-  const T* a = nullptr;      ///< (depth, rows) packed
+  const T* a = nullptr;      ///< (depth, rows) packed, or (rows, depth) as it lies in memory
   const W* b = nullptr;      ///< (depth, cols) packed, aligned to what a register takes
   T* c = nullptr;            ///< (rows, cols), rows `stride` apart
   Index stride = 0;          ///< elements between rows of c
   bool accumulate = false;   ///< add to c instead of overwriting it
   const W* ahead = nullptr;  ///< part of the next panel of b, (depth, ahead_step), to bring into the cache meanwhile
   Index ahead_step = 0;      ///< elements of it for every step of the depth, at most one cache line
+  Index a_stride = 0;        ///< elements between rows of an unpacked a
 };
 
 /// The micro-kernel without instructions of any particular processor: vectors of 16 bytes as g++ and clang offer them
@@ -41,12 +42,12 @@ struct PortableKernel {
   static constexpr Index kCols = 2 * kLanes;  // eight accumulators: half of the registers of the smallest x86-64
 
   /// The first kRegisters * kLanes columns of the tile.
-  template <Index kRegisters>
+  template <Index kRegisters, bool kPackedRows>
   static void multiply(Tile<T, W> tile) {
     Register sum[kRows][kRegisters] = {};
     const T* a = tile.a;
     const W* b = tile.b;
-    for (Index k = 0; k < tile.depth; ++k, a += kRows, b += kCols) {
+    for (Index k = 0; k < tile.depth; ++k, a += kPackedRows ? kRows : 1, b += kCols) {
       Register columns[kRegisters];
 #pragma GCC unroll 2
       for (Index j = 0; j < kRegisters; ++j) {
@@ -56,7 +57,7 @@ struct PortableKernel {
       for (Index i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
         for (Index j = 0; j < kRegisters; ++j) {
-          sum[i][j] += a[i] * columns[j];
+          sum[i][j] += a[kPackedRows ? i : i * tile.a_stride] * columns[j];
         }
       }
     }
