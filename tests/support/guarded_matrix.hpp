@@ -1,11 +1,14 @@
 #pragma once
 /// @file A matrix inside a field of NaN, for tests of code that must read and write a view and nothing else.
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 namespace test {
@@ -18,7 +21,8 @@ class GuardedMatrix {
   using Index = reasonembed::Index;
 
   GuardedMatrix(Index rows, Index cols, Index gap = 0, Index offset = 0)
-      : memory_(static_cast<std::size_t>(offset + rows * (cols + gap) + kBehind), std::numeric_limits<T>::quiet_NaN()),
+      : memory_(static_cast<std::size_t>(offset + rows * (cols + gap) + kBehind),
+                T(std::numeric_limits<Drawn>::quiet_NaN())),
         rows_(rows),
         cols_(cols),
         gap_(gap),
@@ -43,10 +47,10 @@ class GuardedMatrix {
   /// Uniform in [-1, 1), by seed.
   GuardedMatrix& fill_random(unsigned seed) {
     std::mt19937 generator(seed);
-    std::uniform_real_distribution<T> uniform(T(-1), T(1));
+    std::uniform_real_distribution<Drawn> uniform(Drawn(-1), Drawn(1));
     for (Index row = 0; row < rows_; ++row) {
       for (T& x : view().row(row)) {
-        x = uniform(generator);
+        x = T(uniform(generator));
       }
     }
     return *this;
@@ -57,7 +61,7 @@ class GuardedMatrix {
     for (Index i = 0; i < static_cast<Index>(memory_.size()); ++i) {
       const Index inside = i - offset_;
       const bool is_element = inside >= 0 && inside < rows_ * (cols_ + gap_) && inside % (cols_ + gap_) < cols_;
-      if (!is_element && !std::isnan(memory_[static_cast<std::size_t>(i)])) {
+      if (!is_element && !std::isnan(static_cast<Drawn>(memory_[static_cast<std::size_t>(i)]))) {
         return false;
       }
     }
@@ -65,6 +69,7 @@ class GuardedMatrix {
   }
 
  private:
+  using Drawn = std::conditional_t<std::same_as<T, reasonembed::bf16>, float, T>;
   static constexpr Index kBehind = 64;
   std::vector<T> memory_;
   Index rows_;

@@ -193,9 +193,12 @@ class SafeTensors {
     }
   }
   /// Gives back the memory that reading a tensor took, see MemoryMap::release; of a file in memory, nothing.
+  ///
+  /// @throws  DataError if there is no such tensor
   void release(std::string_view name) const {
+    const TensorInfo& found = tensor(name);
     if (map_.size() > 0) {
-      map_.release(tensor(name).bytes);
+      map_.release(found.bytes);
     }
   }
   /// @param out  all elements in row-major order, whatever the shape

@@ -56,6 +56,7 @@ template <class W>
 /// @throws  ShapeError if that is not representable
 template <class T>
 [[nodiscard]] Index packed_size(Index n, Index k, Level level) {
+  (void)checked_size("simd::pack", n, k);
   const Index cols = weight_kernel<T>(level).cols;
   const Index panels = n / cols + (n % cols != 0 ? 1 : 0);
   return checked_size("simd::pack", checked_size("simd::pack", panels, cols), k);

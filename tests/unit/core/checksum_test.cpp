@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -97,6 +98,18 @@ TEST_SUITE("core/checksum") {
     std::memcpy(swapped.data(), message.data() + 64, 64);
     std::memcpy(swapped.data() + 64, message.data(), 64);
     CHECK(re::checksum(swapped) != re::checksum(message));
+  }
+  TEST_CASE("Checksum: where the pieces of a message end makes no difference") {
+    const std::vector<std::byte> message = bytes(1000);
+    for (const std::size_t piece : {1, 7, 63, 64, 65, 100, 128, 999, 1000}) {
+      re::Checksum sum;
+      for (std::size_t first = 0; first < message.size(); first += piece) {
+        sum.update(std::span(message).subspan(first, std::min(piece, message.size() - first)));
+        sum.update({});
+        CHECK(sum.hex() == re::checksum(std::span(message).first(std::min(first + piece, message.size()))));
+      }
+    }
+    CHECK(re::Checksum().hex() == re::checksum({}));
   }
   TEST_CASE("checksum: does not depend on where the bytes lie") {
     const std::vector<std::byte> message = bytes(333);

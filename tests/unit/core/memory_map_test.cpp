@@ -4,9 +4,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -40,9 +43,59 @@ struct Scratch {
   fs::path path;
 };
 
+/// @return  KiB of a mapped file that this process holds, as /proc/self/smaps says; 0 where it says nothing
+long resident_kib(const std::string& file) {
+  std::ifstream smaps("/proc/self/smaps");
+  bool inside = false;
+  long total = 0;
+  for (std::string line; std::getline(smaps, line);) {
+    if (line.find('-') < line.find(' ')) {  // the first line of a mapping: addresses, permissions, path
+      inside = line.ends_with(file);
+    } else if (inside && line.starts_with("Rss:")) {
+      total += std::stol(line.substr(4));
+    }
+  }
+  return total;
+}
+
 }  // namespace
 
 TEST_SUITE("core/memory_map") {
+  TEST_CASE("release: gives back whole pages of a part, whose content stays") {
+    const Scratch scratch;
+    std::string content(std::size_t{5} * 4096 + 100, '\0');
+    for (std::size_t i = 0; i < content.size(); ++i) {
+      content[i] = static_cast<char>(i * 41 % 253);
+    }
+    const MemoryMap map(scratch.write("pages", content));
+    CHECK(map.text() == content);
+    for (const auto& [first, size] : {std::pair<std::size_t, std::size_t>{0, content.size()},
+                                      {0, 0},
+                                      {1, 4095},
+                                      {4096, 8192},
+                                      {100, 9000},
+                                      {content.size(), 0},
+                                      {content.size() - 50, 50}}) {
+      map.release(map.bytes().subspan(first, size));
+      CHECK(map.text() == content);
+    }
+  }
+  TEST_CASE("release: the process holds no page of a part that was given back") {
+    const Scratch scratch;
+    const std::string file = scratch.write("large", std::string(std::size_t{4} << 20, 'x'));
+    const MemoryMap map(file);
+    CHECK(std::count(map.text().begin(), map.text().end(), 'x') == 4 << 20);
+    if (resident_kib(file) == 0) {
+      MESSAGE("SKIPPED: /proc/self/smaps does not say what is resident here");
+      return;
+    }
+    CHECK(resident_kib(file) == 4096);
+    map.release(map.bytes().first(std::size_t{3} << 20));
+    CHECK(resident_kib(file) <= 1024);  // less where the system maps large pages, and drops one of them whole
+    map.release(map.bytes());
+    CHECK(resident_kib(file) == 0);
+    CHECK(map.text().back() == 'x');
+  }
   TEST_CASE("constructor: maps exactly the bytes of the file") {
     const Scratch scratch;
     for (const std::size_t size : {1UL, 2UL, 4095UL, 4096UL, 4097UL, 100000UL}) {  // around a page

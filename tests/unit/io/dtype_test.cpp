@@ -138,6 +138,34 @@ TEST_SUITE("io/dtype") {
     CHECK(got[3] == 0.0F);
     CHECK(std::isinf(got[4]));
   }
+  TEST_CASE("convert_elements: to bf16 rounds to nearest, ties to even, and keeps what is bf16 already to the bit") {
+    const std::vector<float> singles = {1.0F + 0x1p-8F, 1.0F + 0x3p-8F, 1.0F + 0x1p-8F + 0x1p-20F, -0.0F, 3.4e38F};
+    std::vector<re::bf16> got(singles.size());
+    REQUIRE(re::io::convert_elements(DType::kF32, misaligned(singles).data() + 1, std::span(got)));
+    CHECK(static_cast<float>(got[0]) == 1.0F);
+    CHECK(static_cast<float>(got[1]) == 1.0F + 0x1p-6F);
+    CHECK(static_cast<float>(got[2]) == 1.0F + 0x1p-7F);
+    CHECK(got[3].bits == 0x8000);
+    CHECK(got[4].bits == 0x7F80);  // beyond the largest number
+    const std::vector<double> doubles = {1.0, 1.0 + 0x1p-8, -1e300, 0x1p-140};
+    REQUIRE(re::io::convert_elements(DType::kF64, misaligned(doubles).data() + 1, std::span(got).first(4)));
+    CHECK(static_cast<float>(got[1]) == 1.0F);
+    CHECK(got[2].bits == 0xFF80);
+    CHECK(static_cast<float>(got[3]) == 0.0F);
+    std::vector<std::uint16_t> patterns(65536);
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      patterns[i] = static_cast<std::uint16_t>(i);
+    }
+    got.resize(patterns.size());
+    REQUIRE(re::io::convert_elements(DType::kBf16, misaligned(patterns).data() + 1, std::span(got)));
+    CHECK(std::memcmp(got.data(), patterns.data(), patterns.size() * 2) == 0);
+    REQUIRE(re::io::convert_elements(DType::kF16, misaligned(patterns).data() + 1, std::span(got)));
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      wrong += got[i].bits == re::bf16(re::io::float_from_half(patterns[i])).bits ? 0 : 1;
+    }
+    CHECK(wrong == 0);
+  }
   TEST_CASE("convert_elements: other dtypes are refused and nothing is written") {
     const std::vector<std::byte> bytes(16);
     for (const auto& row : re::io::detail::kDTypes) {

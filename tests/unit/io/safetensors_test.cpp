@@ -416,6 +416,42 @@ TEST_SUITE("io/safetensors") {
     CHECK(std::isnan(out[1]));
     CHECK(out[2] == std::numeric_limits<float>::max());
   }
+  TEST_CASE("read: a number beyond the range of bf16 is refused, not made infinite; smaller ones are rounded") {
+    std::vector<re::bf16> out(3);
+    const auto view = [&] { return MatrixView<re::bf16>(out.data(), 1, 3); };
+    CHECK_THROWS_WITH_AS(
+        parse(file_with<float>({1.0F, 2.0F, -3.4e38F}, "F32")).read("t", view()),
+        "m.st: tensor \"t\": element 2 is -3.3999999521443642e+38, expected a number in the range of bf16",
+        re::DataError);
+    CHECK_THROWS_WITH_AS(parse(file_with<double>({1.0, 1e39, 2.0}, "F64")).read("t", view()),
+                         "m.st: tensor \"t\": element 1 is 1e+39, expected a number in the range of bf16",
+                         re::DataError);
+    const float infinity = std::numeric_limits<float>::infinity();
+    parse(file_with<float>({-infinity, std::nanf(""), 1.0F + 0x1p-12F}, "F32")).read("t", view());
+    CHECK(static_cast<float>(out[0]) == -infinity);
+    CHECK(std::isnan(static_cast<float>(out[1])));
+    CHECK(static_cast<float>(out[2]) == 1.0F);
+  }
+  TEST_CASE_TEMPLATE("read_rows: reads some rows of a tensor, and demands the whole tensor's shape", T, float, double) {
+    const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
+    std::string file = file_of("{\"t\":" + entry("F32", "[4,2]", "[0,32]") + "}", 32);
+    std::memcpy(file.data() + file.size() - 32, values.data(), 32);
+    const SafeTensors tensors = parse(file);
+    std::vector<T> out(4);
+    for (const Index first : {0, 1, 2}) {
+      tensors.read_rows("t", first, 4, MatrixView<T>(out.data(), 2, 2));
+      for (std::size_t i = 0; i < 4; ++i) {
+        CHECK(out[i] == static_cast<T>(2 * first + 1 + static_cast<Index>(i)));
+      }
+    }
+    CHECK_NOTHROW(tensors.read_rows("t", 4, 4, MatrixView<T>(out.data(), 0, 2)));
+    tensors.release("t");  // of a file in memory, nothing
+    CHECK_THROWS_WITH_AS(tensors.read_rows("t", 0, 3, MatrixView<T>(out.data(), 2, 2)),
+                         "m.st: tensor \"t\": shape is [4, 2], expected [3, 2]",
+                         re::ShapeError);
+    CHECK_THROWS_AS(tensors.read_rows("u", 0, 4, MatrixView<T>(out.data(), 2, 2)), re::DataError);
+    CHECK_THROWS_AS(tensors.release("u"), re::DataError);
+  }
   TEST_CASE("read: NaN and infinity in a file are read as they are") {
     const float infinity = std::numeric_limits<float>::infinity();
     std::vector<float> out(3);

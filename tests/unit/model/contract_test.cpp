@@ -116,6 +116,7 @@ void for_each_leaf(const Json& value, const std::string& name, const Json::json_
 }
 
 /// A loaded model in double, to measure rounding by.
+using Narrow = re::model::TextEncoder<re::model::BertEncoder<>, re::backend::Cpu<re::bf16>>;
 using Exact = re::model::TextEncoder<re::model::BertEncoder<>, re::backend::Cpu<double>>;
 
 template <class Exactly, class Single>
@@ -199,6 +200,7 @@ TEST_SUITE("model/contract") {
     check(bert());
     check(bert(2, {}, {"passage: ", 7}, {.threads = 1, .residency = re::model::Residency::kTrain}, false));
     check(bert<Exact>());
+    check(bert<Narrow>());
     const re::model::TextEncoderOptions run{.threads = 1, .residency = re::model::Residency::kTrain};
     check(test::byte_bert(0.1, run));  // has no token types; config.json says one
     check(test::byte_qwen3(run));
@@ -383,6 +385,24 @@ TEST_SUITE("model/contract") {
     bert().save(scratch / "m");
     CHECK(refusal<Exact>(scratch / "m", Verify::kFast) == "dtype is \"float64\", expected \"float32\"");
     CHECK(refusal<Exact>(scratch / "m", Verify::kOff) == "loads");
+    CHECK(refusal<Narrow>(scratch / "m", Verify::kFast) == "dtype is \"bfloat16\", expected \"float32\"");
+    bert<Narrow>().save(scratch / "narrow");
+    CHECK(manifest_of(scratch / "narrow")["dtype"] == "bfloat16");
+    CHECK(refusal(scratch / "narrow", Verify::kFull) == "dtype is \"float32\", expected \"bfloat16\"");
+    CHECK(refusal(scratch / "narrow", Verify::kOff) == "loads");
+  }
+  TEST_CASE("load: weights of float32 that were rounded behind a contract's back are found by their vectors") {
+    const test::Scratch scratch;
+    const MiniLm model = bert();
+    model.save(scratch / "m");
+    bert<Narrow>().save(scratch / "narrow");
+    const MiniLm rounded = MiniLm::load(scratch / "narrow", {.threads = 1, .verify = Verify::kOff});
+    rounded.save(scratch / "rounded");
+    Json manifest = manifest_of(scratch / "rounded");
+    manifest["golden"] = manifest_of(scratch / "m")["golden"];
+    put(scratch / "rounded", rehashed(manifest));
+    CHECK(refusal(scratch / "rounded", Verify::kFast) == "loads");
+    CHECK(refusal(scratch / "rounded", Verify::kFull).starts_with("golden[0].query["));
   }
   TEST_CASE("write_contract: a foreign directory loads without a contract, and can be given one") {
     const test::Scratch scratch;
@@ -443,6 +463,22 @@ TEST_SUITE("model/contract") {
     wide.mlp_dim = 384;
     check(test::random_model<test::ByteQwen3<re::backend::Cpu<double>>>(wide),
           test::random_model<test::ByteQwen3<>>(wide));
+  }
+  TEST_CASE("golden_tolerance: of float holds for bf16, whose weights are exact in double") {
+    for (const std::uint64_t seed : {1U, 2U, 3U}) {
+      const test::Scratch scratch;
+      const Narrow narrow = bert<Narrow>(seed);
+      narrow.save(scratch / "m");
+      const double error = relative_error(load<Exact>(scratch / "m", Verify::kOff), narrow);
+      CAPTURE(error);
+      CHECK(error > 0.0);
+      CHECK(2.0 * error <= re::model::golden_tolerance<float>(kBert));
+    }
+  }
+  TEST_CASE("dtype_word: is what config.json and contracts call a store") {
+    CHECK(std::string(re::model::dtype_word<float>()) == "float32");
+    CHECK(std::string(re::model::dtype_word<re::bf16>()) == "bfloat16");
+    CHECK(std::string(re::model::dtype_word<double>()) == "float64");
   }
   TEST_CASE("golden_tolerance: is a bound of the dtype and the sizes, as documented") {
     CHECK(re::model::golden_tolerance<float>(kBert) == doctest::Approx(8 * 3 * std::sqrt(10.0) * 0x1p-23));

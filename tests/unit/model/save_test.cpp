@@ -33,6 +33,7 @@ using re::model::save_encoder;
 using re::model::TextEncoder;
 using Cpu32 = re::backend::Cpu<float>;
 using Cpu64 = re::backend::Cpu<double>;
+using Cpu16 = re::backend::Cpu<re::bf16>;
 
 namespace {
 
@@ -310,13 +311,30 @@ TEST_SUITE("model/save") {
       CHECK(scratch.count() == 0);
     }
   }
-  TEST_CASE("save_encoder: a model that only serves has nothing to save, and the message says how to load it") {
+  TEST_CASE("save_encoder: a model that only serves saves the bytes of one that can be trained") {
     const test::Scratch scratch;
-    CHECK(message_of<re::ConfigError>(
-              [&] { save_encoder(scratch / "model", bert(1, {.residency = Residency::kServe})); }) ==
-          "model::save_encoder: an unpacked weight is dropped after loading, expected an encoder loaded or made with "
-          "Residency::kTrain, or make_trainable() called");
-    CHECK(scratch.count() == 0);
+    save_encoder(scratch / "train", bert(1));
+    save_encoder(scratch / "serve", bert(1, {.residency = Residency::kServe}));
+    CHECK(contents(scratch / "serve") == contents(scratch / "train"));
+    save_encoder(scratch / "again", MiniLm::load(scratch / "serve", {.threads = 1}));
+    CHECK(contents(scratch / "again") == contents(scratch / "train"));
+  }
+  TEST_CASE("save_encoder: bf16 comes back to the bit, as BF16 with gains and biases in F32") {
+    for (const Residency residency : {Residency::kServe, Residency::kTrain}) {
+      const Parts parts{.options = {.norm_eps = 3e-6}, .query = {"why ", 9}, .residency = residency};
+      check_round_trip(model_of<re::model::BertEncoder<>, Cpu16>(kBert, word_piece(), 8, parts));
+      check_round_trip(model_of<re::model::Qwen3Encoder<>, Cpu16>(kQwen3, re::text::ByteTokenizer(), 9, parts));
+    }
+    const test::Scratch scratch;
+    save_encoder(scratch / "m",
+                 model_of<re::model::BertEncoder<>, Cpu16>(kBert, word_piece(), 8, {.residency = Residency::kServe}));
+    CHECK(json_of(scratch / "m/config.json")["torch_dtype"] == "bfloat16");
+    const auto file = re::io::SafeTensors::open(scratch / "m/model.safetensors");
+    for (const std::string& name : file.names()) {
+      CAPTURE(name);
+      const re::io::TensorInfo& tensor = file.tensor(name);
+      CHECK(tensor.dtype == (tensor.shape.size() == 2 ? re::io::DType::kBf16 : re::io::DType::kF32));
+    }
   }
   TEST_CASE("save_encoder: what no published family is made of is refused") {
     const test::Scratch scratch;

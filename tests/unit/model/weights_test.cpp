@@ -12,10 +12,14 @@
 #include <support/parameter_check.hpp>
 #include <support/scratch.hpp>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <deque>
 #include <limits>
+#include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace re = reasonembed;
@@ -27,6 +31,7 @@ using re::model::Residency;
 using test::Checkpoint;
 using test::Cpu32;
 using test::Cpu64;
+using Cpu16 = re::backend::Cpu<re::bf16>;
 
 namespace {
 
@@ -64,8 +69,8 @@ void check_checkpoint_refused(const Checkpoint& checkpoint, const std::string& m
   test::check_refused<Error>(scratch, [&] { (void)load<Cpu32>(encoder, kBert, scratch); }, message);
 }
 
-/// Checks that loaded weights are the checkpoint's.
-template <class S, class Encoder, class Weights>
+/// Checks that loaded weights are the checkpoint's, rounded to what they are stored in.
+template <class Encoder, class Weights>
 void check_same(const Encoder& encoder,
                 const re::model::Family& family,
                 const Weights& weights,
@@ -80,13 +85,35 @@ void check_same(const Encoder& encoder,
     bool same = true;
     for (Index row = 0; row < slice.values.rows(); ++row) {
       for (Index col = 0; col < slice.values.cols(); ++col) {
-        same = same && slice.values(row, col) == S(want[static_cast<std::size_t>(row * slice.values.cols() + col)]);
+        using T = std::remove_const_t<typename decltype(slice.values)::Element>;
+        same = same && slice.values(row, col) == T(want[static_cast<std::size_t>(row * slice.values.cols() + col)]);
       }
     }
     CHECK(same);
     ++count;
   });
   CHECK(count > 10);
+}
+
+/// Writes the tensors in 16 bits, and puts what their numbers are then into the checkpoint.
+void write_checkpoint_as(re::io::DType dtype, const test::Scratch& scratch, Checkpoint& checkpoint) {
+  std::vector<re::io::NamedTensor> tensors;
+  std::deque<std::vector<std::uint16_t>> words;
+  for (auto& [name, tensor] : checkpoint) {
+    std::vector<std::uint16_t>& patterns = words.emplace_back();
+    for (float& value : tensor.values) {
+      if (dtype == re::io::DType::kBf16) {
+        patterns.push_back(re::bf16(value).bits);
+        value = static_cast<float>(re::bf16(value));
+      } else {  // the leading bits of the fraction, and any exponent that halves have
+        const auto pattern = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 13 & 0xB7FFU);
+        patterns.push_back(pattern);
+        value = re::io::float_from_half(pattern);
+      }
+    }
+    tensors.push_back({name, {dtype, tensor.shape, std::as_bytes(std::span(patterns))}});
+  }
+  re::io::write_safetensors(scratch / "model.safetensors", tensors);
 }
 
 template <class Encoder, class B>
@@ -150,8 +177,8 @@ TEST_SUITE("model/weights") {
       const std::string prefix = prefixed ? std::string(one.family.optional_prefix) : "";
       const Checkpoint checkpoint = test::random_checkpoint(one.encoder, one.family, prefix);
       test::write_checkpoint(directory / "model.safetensors", checkpoint);
-      check_same<float>(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, directory), checkpoint, prefix);
-      check_same<double>(one.encoder, one.family, load<Cpu64>(one.encoder, one.family, directory), checkpoint, prefix);
+      check_same(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, directory), checkpoint, prefix);
+      check_same(one.encoder, one.family, load<Cpu64>(one.encoder, one.family, directory), checkpoint, prefix);
     }
   }
   TEST_CASE_TEMPLATE("load_weights: of every family, a missing, extra or misshapen tensor is named", Case, ALL_CASES) {
@@ -197,7 +224,7 @@ TEST_SUITE("model/weights") {
     test::write_checkpoint(scratch / "part0.safetensors", parts[0]);
     test::write_checkpoint(scratch / "part1.safetensors", parts[1]);
     scratch.write("model.safetensors.index.json", "{\"weight_map\": {" + map + "}}");
-    check_same<float>(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, scratch), all, "");
+    check_same(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, scratch), all, "");
   }
   TEST_CASE("load_weights: leaves out what has no part in an embedding") {
     const BertEncoder<> bert(kSizes);
@@ -266,6 +293,126 @@ TEST_SUITE("model/weights") {
           "model.safetensors: tensor \"encoder.layer.1.intermediate.dense.weight\"[19] is " + std::string(text) +
               ", expected a finite number");
     }
+  }
+  TEST_CASE_TEMPLATE("load_weights: rounds float32 to bf16, and takes 16 bits as they are", Case, Bert, Qwen3, Llama) {
+    const Case one;
+    CAPTURE(one.family.model_type);
+    const test::Scratch single;
+    Checkpoint checkpoint = test::random_checkpoint(one.encoder, one.family);
+    test::write_checkpoint(single / "model.safetensors", checkpoint);
+    check_same(one.encoder, one.family, load<Cpu16>(one.encoder, one.family, single), checkpoint, "");
+    for (const re::io::DType dtype : {re::io::DType::kBf16, re::io::DType::kF16}) {
+      CAPTURE(re::io::dtype_name(dtype));
+      const test::Scratch half;
+      write_checkpoint_as(dtype, half, checkpoint);
+      check_same(one.encoder, one.family, load<Cpu16>(one.encoder, one.family, half), checkpoint, "");
+      check_same(one.encoder, one.family, load<Cpu32>(one.encoder, one.family, half), checkpoint, "");
+    }
+  }
+  TEST_CASE("load_weights: bf16 has the vectors of float32 over the rounded checkpoint, to the bit") {
+    const Qwen3Encoder<> encoder(kQwen3Sizes);
+    const test::Scratch rounded;
+    Checkpoint checkpoint = test::random_checkpoint(encoder, kQwen3);
+    const test::Scratch single;
+    test::write_checkpoint(single / "model.safetensors", checkpoint);
+    for (auto& [name, tensor] : checkpoint) {
+      if (tensor.shape.size() == 2) {  // gains stay float
+        for (float& value : tensor.values) {
+          value = static_cast<float>(re::bf16(value));
+        }
+      }
+    }
+    test::write_checkpoint(rounded / "model.safetensors", checkpoint);
+    const auto want = embed<Qwen3Encoder<>, Cpu32>(encoder, load<Cpu32>(encoder, kQwen3, rounded));
+    for (const Residency residency : {Residency::kServe, Residency::kTrain}) {
+      CHECK(test::same_bits_of((embed<Qwen3Encoder<>, Cpu16>(encoder, load<Cpu16>(encoder, kQwen3, single, residency))),
+                               want));
+    }
+  }
+  TEST_CASE_TEMPLATE(
+      "load_weights: what only serves is packed from the file, to the bits of packed values", B, Cpu32, Cpu64, Cpu16) {
+    // more rows than are read at once, and projections that begin and end within panels
+    re::nn::EncoderConfig sizes = kQwen3Sizes;
+    sizes.vocab = 401;
+    sizes.mlp_dim = 203;
+    sizes.heads = 6;
+    sizes.head_dim = 10;
+    const Qwen3Encoder<> encoder(sizes);
+    const test::Scratch scratch;
+    const Checkpoint checkpoint = test::random_checkpoint(encoder, kQwen3, "model.");
+    test::write_checkpoint(scratch / "model.safetensors", checkpoint);
+    const auto serve = load<B>(encoder, kQwen3, scratch, Residency::kServe);
+    CHECK(serve.blocks[0].mlp.gate_up.weight.view().empty());
+    CHECK(test::same_bits_of((embed<Qwen3Encoder<>, B>(encoder, serve)),
+                             (embed<Qwen3Encoder<>, B>(encoder, load<B>(encoder, kQwen3, scratch)))));
+    auto restored = load<B>(encoder, kQwen3, scratch, Residency::kServe);
+    encoder.visit_weights(restored, [](auto& weight) { weight.restore_values(); });
+    check_same(encoder, kQwen3, restored, checkpoint, "model.");
+  }
+  TEST_CASE("load_weights: what only serves is refused by the same names") {
+    const Qwen3Encoder<> encoder(kQwen3Sizes);
+    const std::string name = "layers.0.mlp.up_proj.weight";
+    const auto refused = [&]<class Error>(std::type_identity<Error>, const Checkpoint& checkpoint) {
+      const test::Scratch scratch;
+      test::write_checkpoint(scratch / "model.safetensors", checkpoint);
+      try {
+        (void)load<Cpu16>(encoder, kQwen3, scratch, Residency::kServe);
+      } catch (const Error& error) {
+        return std::string(error.what()).substr(scratch.path().string().size() + 1);
+      }
+      return std::string("nothing thrown");
+    };
+    const Checkpoint good = test::random_checkpoint(encoder, kQwen3);
+    Checkpoint bad = good;
+    bad.erase(name);
+    CHECK(refused(std::type_identity<re::DataError>(), bad)
+              .starts_with("model.safetensors: tensor \"" + name + "\" with shape [10, 8] is missing, expected "));
+    bad = good;
+    bad[name] = {{8, 10}, std::vector<float>(80)};
+    CHECK(refused(std::type_identity<re::ShapeError>(), bad) ==
+          "model.safetensors: tensor \"" + name + "\": shape is [8, 10], expected [10, 8]");
+    bad = good;
+    bad[name].values[79] = std::numeric_limits<float>::infinity();
+    CHECK(refused(std::type_identity<re::NonFiniteError>(), bad) ==
+          "model.safetensors: tensor \"" + name + "\"[79] is inf, expected a finite number");
+    bad = good;
+    bad["embed_tokens.weight"].values[13] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(refused(std::type_identity<re::NonFiniteError>(), bad) ==
+          "model.safetensors: tensor \"embed_tokens.weight\"[13] is nan, expected a finite number");
+    bad = good;
+    bad[name].values[3] = -3.4e38F;
+    CHECK(refused(std::type_identity<re::DataError>(), bad)
+              .starts_with("model.safetensors: tensor \"" + name + "\": element 3 is -3.39"));
+    bad = good;
+    bad["layers.0.mlp.gate_proj.weight"].values[3] = 3.3e38F;  // of bf16, though not of float16
+    CHECK(refused(std::type_identity<re::Error>(), bad) == "nothing thrown");
+  }
+  TEST_CASE("random_weights: in bf16 are those of float32, rounded, whether they have values or not") {
+    const BertEncoder<> encoder(kSizes);
+    const auto wide = re::model::random_weights<Cpu32>(encoder, 4, 0.3, Residency::kTrain);
+    auto narrow = re::model::random_weights<Cpu16>(encoder, 4, 0.3, Residency::kServe);
+    encoder.visit_weights(narrow, [](auto& weight) { weight.restore_values(); });
+    std::map<std::string, std::vector<float>> values;
+    encoder.visit(wide, [&](const auto& slice) {
+      for (Index row = 0; row < slice.values.rows(); ++row) {
+        values[slice.name].insert(values[slice.name].end(), slice.values.row(row).begin(), slice.values.row(row).end());
+      }
+    });
+    std::size_t count = 0;
+    encoder.visit(narrow, [&](const auto& slice) {
+      using T = typename decltype(slice.values)::Element;
+      bool same = true;
+      for (Index row = 0; row < slice.values.rows(); ++row) {
+        for (Index col = 0; col < slice.values.cols(); ++col) {
+          const float want = values.at(slice.name)[static_cast<std::size_t>(row * slice.values.cols() + col)];
+          same = same && slice.values(row, col) == T(want);
+        }
+      }
+      CAPTURE(slice.name);
+      CHECK(same);
+      ++count;
+    });
+    CHECK(count == values.size());
   }
   TEST_CASE("pack_weights: weights that only serve give the same bits without their unpacked values") {
     const BertEncoder<> encoder(kSizes);

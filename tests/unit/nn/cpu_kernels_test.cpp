@@ -147,6 +147,58 @@ TEST_SUITE("nn/cpu_kernels") {
     CHECK_FALSE(test::same_bits_of(again, plain));
     CHECK(arena.used() == 0);
   }
+  TEST_CASE_TEMPLATE("CpuWeight: made packed_only, has rows in packed form and no values", W, float, double, re::bf16) {
+    auto weight = CpuWeight<W>::packed_only(7, 5);
+    CHECK(weight.rows() == 7);
+    CHECK(weight.cols() == 5);
+    CHECK(weight.view().empty());
+    CHECK(weight.packed().n() == 7);
+    Matrix<W> rows(3, 5);
+    for (std::size_t i = 0; i < rows.flat().size(); ++i) {
+      rows.flat()[i] = W(static_cast<float>(i) - 7.0F);
+    }
+    weight.assign_packed_rows(2, rows.view());
+    Matrix<W> all(7, 5);
+    weight.unpack_rows(0, all.view());
+    for (Index row = 0; row < 7; ++row) {
+      for (Index col = 0; col < 5; ++col) {
+        CHECK(all(row, col) == (row >= 2 && row < 5 ? rows(row - 2, col) : W{}));
+      }
+    }
+    weight.restore_values();
+    CHECK(test::same_bits(std::span<const W>(weight.view().flat()), std::span<const W>(all.flat())));
+    CHECK_THROWS_AS(weight.assign_packed_rows(5, rows.view()), re::ShapeError);
+  }
+  TEST_CASE("linear, embedding: in bf16 have the bits of float with rounded weights") {
+    using Cpu16 = re::backend::Cpu<re::bf16>;
+    static_assert(re::nn::NeuralKernels<Cpu16>);
+    const Matrix<float> x = random_matrix<float>(4, 9, 1);
+    CpuWeight<float> wide(5, 9);
+    CpuWeight<re::bf16> narrow(5, 9);
+    fill(wide.view().flat(), 2);
+    re::convert(wide.view().flat(), narrow.view().flat());
+    re::convert(narrow.view().flat(), wide.view().flat());
+    wide.pack();
+    narrow.pack();
+    std::vector<float> bias(5);
+    fill<float>(bias, 3);
+    re::Arena arena;
+    for (const std::span<const float> add : {std::span<const float>(), std::span<const float>(bias)}) {
+      Matrix<float> got(4, 5);
+      Matrix<float> want(4, 5);
+      Kernels<Cpu16>::linear(x.view(), narrow, add, got.view(), arena);
+      Kernels<Cpu32>::linear(x.view(), wide, add, want.view(), arena);
+      CHECK(test::same_bits_of(got, want));
+    }
+    const std::vector<std::int32_t> ids = {4, 0, 3};
+    Kernels<Cpu16>::Table table(5, 9);
+    std::copy(narrow.view().flat().begin(), narrow.view().flat().end(), table.flat().begin());
+    Matrix<float> got(3, 9);
+    Kernels<Cpu16>::embedding(ids, table, got.view());
+    Kernels<Cpu16>::embedding_accumulate(ids, table, got.view());
+    CHECK(got(1, 2) == 2 * wide.view()(0, 2));
+    CHECK(got(0, 8) == 2 * wide.view()(4, 8));
+  }
   TEST_CASE_TEMPLATE("linear_vjp: overwrites dx, and adds to weight and bias", B, Cpu32, Cpu64) {
     using S = typename B::Scalar;
     const Matrix<S> x = random_matrix<S>(4, 9, 1);

@@ -99,6 +99,27 @@ TEST_SUITE("nn/linear") {
     Linear::visit(parameters, "p", all, [&](const auto& slice) { names.push_back(slice.name); });
     CHECK(names == std::vector<std::string>{"p.bias"});
   }
+  TEST_CASE("visit: rows of a weight without values are shown packed, under the names its values would have") {
+    using Cpu16 = re::backend::Cpu<re::bf16>;
+    using Weight = re::nn::Kernels<Cpu16>::Weight;
+    Linear::Parameters<re::nn::WeightLeaf<Cpu16>> parameters{Weight::packed_only(6, 4), re::AlignedBuffer<float>(6)};
+    const NamedRows blocks[] = {{".q", 3}, {".k", 2}, {".v", 1}};
+    std::vector<std::string> seen;
+    Linear::visit(parameters,
+                  "a",
+                  blocks,
+                  re::nn::ParameterVisitor{[&](const auto& slice) { seen.push_back(slice.name); },
+                                           [&](const re::nn::PackedSlice<Weight>& slice) {
+                                             seen.push_back(slice.name + " " + std::to_string(slice.first) + " " +
+                                                            std::to_string(slice.rows));
+                                           }});
+    CHECK(seen == std::vector<std::string>{
+                      "a.q.weight 0 3", "a.q.bias", "a.k.weight 3 2", "a.k.bias", "a.v.weight 5 1", "a.v.bias"});
+    parameters.weight.restore_values();
+    seen.clear();
+    Linear::visit(parameters, "a", blocks, [&](const auto& slice) { seen.push_back(slice.name); });
+    CHECK(seen.size() == 6);
+  }
   TEST_CASE("visit: weights that are constant are shown constant") {
     const Linear layer(2, 3, true);
     re::nn::WeightAllocator<Cpu32> allocator;

@@ -101,6 +101,40 @@ TEST_SUITE("nn/parameters") {
     re::nn::visit_leaf(writable, "gain", ParameterKind::kGain, [](const auto& slice) { slice.values(0, 1) = 5.0F; });
     CHECK(writable.span()[1] == 5.0F);
   }
+  TEST_CASE("visit_packed: shows a weight to whoever asks for packed rows, and to nobody else") {
+    using Weight = re::nn::Kernels<re::backend::Cpu<re::bf16>>::Weight;
+    Weight weight = Weight::packed_only(6, 3);
+    int values = 0;
+    const auto count_values = [&](const auto&) { ++values; };
+    re::nn::visit_packed(weight, "p", 2, 4, count_values);
+    CHECK(values == 0);
+    std::string seen;
+    re::nn::ParameterVisitor both{[&](const auto& slice) { seen += slice.name + " "; },
+                                  [&](const re::nn::PackedSlice<Weight>& slice) {
+                                    seen += slice.name + std::to_string(slice.first) + "+" + std::to_string(slice.rows);
+                                    CHECK(&slice.weight == &weight);
+                                  }};
+    re::nn::visit_packed(weight, "p", 2, 4, both);
+    CHECK(seen == "p2+4");
+    Matrix<float> table(2, 2);
+    re::nn::visit_leaf(table, "t", ParameterKind::kTable, both);
+    CHECK(seen == "p2+4t ");
+    const Weight& constant = weight;
+    re::nn::visit_packed(constant, "p", 2, 4, both);  // asks for a weight it may write
+    CHECK(seen == "p2+4t ");
+  }
+  TEST_CASE("initialize_slice: in bf16 is the rounded slice of float") {
+    for (const ParameterKind kind : {ParameterKind::kWeight, ParameterKind::kTable, ParameterKind::kGain}) {
+      const std::vector<float> wide = initialized<float>(kind, 9, 7, 0.5, 3, 4);
+      Matrix<re::bf16> values(9, 7);
+      re::nn::initialize_slice(ParameterSlice<re::bf16>{"p", values.view(), kind}, 0.5, 3, 4);
+      bool equal = true;
+      for (std::size_t i = 0; i < wide.size(); ++i) {
+        equal = equal && values.flat()[i].bits == re::bf16(wide[i]).bits;
+      }
+      CHECK(equal);
+    }
+  }
   TEST_CASE("initialize_slice: a slice is a function of seed and ordinal") {
     const auto want = initialized<float>(ParameterKind::kWeight, 5, 7, 0.02, 1, 3);
     CHECK(initialized<float>(ParameterKind::kWeight, 5, 7, 0.02, 1, 3) == want);

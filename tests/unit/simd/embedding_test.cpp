@@ -44,6 +44,46 @@ TEST_SUITE("simd/embedding") {
     }
   }
 
+  TEST_CASE("embedding and embedding_accumulate: widen rows of a table in bf16, exactly, for every width") {
+    const Ids ids{4, 0, 4, 2, 6};
+    for (const Index width : test::kLengths) {
+      CAPTURE(width);
+      const auto table = GuardedMatrix<re::bf16>(7, width, 3, 1).fill_random(139);
+      const auto before = test::normal_matrix<float>(5, width, 140, 1.0, 2, 3);
+      GuardedMatrix<float> y(5, width, 1, 2);
+      auto sum = before;
+      simd::embedding(ids, table.view(), y.view());
+      simd::embedding_accumulate(ids, table.view(), sum.view());
+      CHECK(y.surroundings_untouched());
+      CHECK(sum.surroundings_untouched());
+      for (Index t = 0; t < 5; ++t) {
+        for (Index d = 0; d < width; ++d) {
+          const auto value = static_cast<float>(table(ids[static_cast<std::size_t>(t)], d));
+          CHECK(y(t, d) == value);
+          CHECK(sum(t, d) == before(t, d) + value);
+        }
+      }
+    }
+  }
+
+  TEST_CASE("embedding, embedding_accumulate: of a table in bf16 refuse what those of float refuse") {
+    const GuardedMatrix<re::bf16> table(10, 8);
+    GuardedMatrix<float> y(2, 8);
+    CHECK_THROWS_WITH_AS(simd::embedding(Ids{0, 10}, table.view(), y.view()),
+                         "simd::embedding: ids[1] is 10, expected 0 <= row < 10",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(simd::embedding_accumulate(Ids{-1, 0}, table.view(), y.view()),
+                         "simd::embedding_accumulate: ids[0] is -1, expected 0 <= row < 10",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(simd::embedding(Ids{0, 1}, table.view(), y.view().col_block(0, 7)),
+                         "simd::embedding: y.cols() is 7, expected 8",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(simd::embedding_accumulate(Ids{0}, table.view(), y.view()),
+                         "simd::embedding_accumulate: y.rows() is 2, expected 1",
+                         re::ShapeError);
+    simd::embedding(Ids{}, table.view(), y.view().row_block(0, 0));
+  }
+
   TEST_CASE_TEMPLATE("embedding_vjp: adds to the table in token order", T, float, double) {
     const Ids ids{1, 3, 1, 1, 0};
     for (const Index width : {1, 16, 19}) {

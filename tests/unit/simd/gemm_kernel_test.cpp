@@ -5,12 +5,14 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/numeric.hpp>
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace re = reasonembed;
@@ -115,6 +117,50 @@ TEST_SUITE("simd/gemm_kernel") {
         }
       }
       CHECK(zero);
+    }
+  }
+
+  TEST_CASE("gemm_kernel: a weight in bf16 has the tile of the float kernel, and aligned loads of half the size") {
+    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+      const auto& kernel = detail::gemm_kernel<float, re::bf16>(level);
+      CHECK(kernel.rows == detail::gemm_kernel<float>(level).rows);
+      CHECK(kernel.cols == detail::gemm_kernel<float>(level).cols);
+      CHECK((kernel.pack_a_transposed == detail::gemm_kernel<float>(level).pack_a_transposed));
+      const std::size_t step = static_cast<std::size_t>(kernel.cols) * sizeof(re::bf16);
+      CHECK(step % (level == Level::kAvx512 ? 32 : 16) == 0);
+    }
+  }
+
+  TEST_CASE("multiply: panels in bf16 give the bits of the same panels in float, NaN, infinity and -0 included") {
+    for (const Level level : supported_levels()) {
+      const auto& narrow = detail::gemm_kernel<float, re::bf16>(level);
+      const auto& wide = detail::gemm_kernel<float>(level);
+      for (const Index depth : {0, 1, 2, 3, 64, 257}) {
+        AlignedBuffer<float> a = random_panel<float>(depth, wide.rows, 4);
+        AlignedBuffer<float> b = random_panel<float>(depth, wide.cols, 5);
+        AlignedBuffer<re::bf16> stored(b.size());
+        for (Index i = 0; i < b.size(); ++i) {
+          b.span()[static_cast<std::size_t>(i)] *= i % 7 == 0 ? 1e-38F : 1.0F;  // subnormal in float and in bf16
+        }
+        if (depth == 257) {
+          b.data()[5] = std::numeric_limits<float>::infinity();
+          b.data()[wide.cols + 1] = -0.0F;
+          b.data()[2 * wide.cols] = std::numeric_limits<float>::quiet_NaN();
+        }
+        re::convert(std::as_const(b).span(), stored.span());
+        re::convert(std::as_const(stored).span(), b.span());
+        for (const bool accumulate : {false, true}) {
+          GuardedMatrix<float> got = GuardedMatrix<float>(wide.rows, wide.cols, 3, 1).fill_random(6);
+          GuardedMatrix<float> want = got;
+          narrow.multiply(
+              {depth, a.data(), stored.data(), got.view().data(), got.view().stride(), accumulate, stored.data(), 1});
+          wide.multiply({depth, a.data(), b.data(), want.view().data(), want.view().stride(), accumulate, b.data(), 1});
+          CAPTURE(name_of(level));
+          CAPTURE(depth);
+          CHECK(test::same_bits<float>(std::as_const(got).view(), std::as_const(want).view()));
+          CHECK(got.surroundings_untouched());
+        }
+      }
     }
   }
 

@@ -4,6 +4,8 @@
 
 #include <support/guarded_matrix.hpp>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -11,6 +13,7 @@
 #include <limits>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace re = reasonembed;
@@ -457,6 +460,99 @@ TEST_SUITE("simd/gemm") {
     CHECK(scratch.capacity() == capacity);
     CHECK(scratch.peak() <= used + (std::size_t{9} << 18));  // 256 KB for a, 2 MB for b
     CHECK(held[2] == 7);
+  }
+
+  TEST_CASE("gemm: a weight in bf16 gives the bits of the rounded weight in float, whatever the shape") {
+    Arena scratch;
+    for (const Level level : supported_levels()) {
+      for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
+                                    {3, 49, 7},
+                                    {8, 48, 1024},
+                                    {9, 47, 1025},  // two blocks of the depth
+                                    {65, 130, 300},
+                                    {2, 5, 0}}) {
+        const GuardedMatrix<float> a = GuardedMatrix<float>(m, k, 3, 1).fill_random(21);
+        const GuardedMatrix<re::bf16> stored = GuardedMatrix<re::bf16>(n, k, 2, 5).fill_random(22);
+        GuardedMatrix<float> widened(n, k);
+        for (Index row = 0; row < n; ++row) {
+          re::convert(stored.view().row(row), widened.view().row(row));
+        }
+        const std::vector<float> bias(static_cast<std::size_t>(n), 0.3F);
+        for (const Store store : kStores) {
+          GuardedMatrix<float> got = GuardedMatrix<float>(m, n, 1, 3).fill_random(23);
+          GuardedMatrix<float> want = got;
+          const re::simd::AddBias<float> epilogue{bias};
+          gemm(a.view(), PackedMatrix<re::bf16>(stored.view(), level).view(), got.view(), store, scratch, epilogue);
+          gemm(a.view(), PackedMatrix<float>(widened.view(), level).view(), want.view(), store, scratch, epilogue);
+          CAPTURE(name_of(level));
+          CAPTURE(m);
+          CAPTURE(n);
+          CAPTURE(k);
+          CHECK(same<float>(std::as_const(got).view(), std::as_const(want).view()));
+          CHECK(got.surroundings_untouched());
+        }
+      }
+    }
+  }
+
+  TEST_CASE("gemm: a row's bits do not depend on the rows around it, with a weight in bf16") {
+    const GuardedMatrix<float> a = GuardedMatrix<float>(37, 1500).fill_random(24);
+    const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(101, 1500).fill_random(25);
+    Arena scratch;
+    for (const Level level : supported_levels()) {
+      const PackedMatrix<re::bf16> packed(weight.view(), level);
+      Matrix<float> all(37, 101);
+      gemm(a.view(), packed.view(), all.view(), Store::kOverwrite, scratch);
+      for (const Index first : {0, 1, 7, 36}) {
+        for (const Index count : {Index{1}, Index{5}, Index{37} - first}) {
+          const Index rows = std::min(count, 37 - first);
+          GuardedMatrix<float> part(rows, 101, 2, 1);
+          gemm(a.view().row_block(first, rows), packed.view(), part.view(), Store::kOverwrite, scratch);
+          CHECK(same<float>(std::as_const(part).view(), std::as_const(all).view().row_block(first, rows)));
+        }
+      }
+    }
+  }
+
+  TEST_CASE("gemm: the same weight in bf16 at other levels differs by rounding of the sums alone") {
+    const GuardedMatrix<float> a = GuardedMatrix<float>(11, 700).fill_random(26);
+    const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(50, 700).fill_random(27);
+    Arena scratch;
+    for (const Level level : supported_levels()) {
+      Matrix<float> c(11, 50);
+      gemm(a.view(), PackedMatrix<re::bf16>(weight.view(), level).view(), c.view(), Store::kOverwrite, scratch);
+      double worst = 0.0;
+      for (Index i = 0; i < 11; ++i) {
+        for (Index j = 0; j < 50; ++j) {
+          double sum = 0.0;
+          double magnitude = 0.0;
+          for (Index k = 0; k < 700; ++k) {
+            const double product = double(a(i, k)) * double(static_cast<float>(weight(j, k)));
+            sum += product;
+            magnitude += std::fabs(product);
+          }
+          // the bound of check_against_reference: the weight itself adds nothing to it
+          worst = std::max(worst, std::fabs(double(c(i, j)) - sum) / (1401 * 0x1p-23 * magnitude));
+        }
+      }
+      CAPTURE(name_of(level));
+      CHECK(worst <= 1.0);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("gemm_scratch: is what the product takes of its arena", W, float, double, re::bf16) {
+    using T = re::simd::detail::Accumulator<W>;
+    for (const Level level : supported_levels()) {
+      for (const auto& [m, k] : {std::pair<Index, Index>{1, 1}, {7, 33}, {512, 1024}, {3, 5000}, {1000, 16}}) {
+        Arena scratch;
+        Matrix<T> c(m, 9);
+        gemm(Matrix<T>(m, k).view(), PackedMatrix<W>(9, k, level).view(), c.view(), Store::kOverwrite, scratch);
+        const auto bytes = static_cast<std::size_t>(re::simd::gemm_scratch<W>(m, k, level)) * sizeof(T);
+        CHECK(scratch.peak() == (bytes + re::kAlignment - 1) / re::kAlignment * re::kAlignment);
+      }
+      CHECK(re::simd::gemm_scratch<W>(0, 9, level) == 0);
+      CHECK(re::simd::gemm_scratch<W>(9, 0, level) == 0);
+    }
   }
 
   TEST_CASE("gemm: refuses shapes that do not fit before it touches the result") {

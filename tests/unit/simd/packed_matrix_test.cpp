@@ -5,6 +5,7 @@
 #include <support/guarded_matrix.hpp>
 #include <support/numeric.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -45,14 +46,14 @@ std::vector<Level> supported_levels() {
 /// Element (n, k) of a packed weight, found from the documented layout; n may lie in the padding.
 template <class T>
 T packed_element(PackedView<T> packed, Index n, Index k) {
-  const Index cols = re::simd::detail::gemm_kernel<T>(packed.level()).cols;
+  const Index cols = re::simd::detail::weight_kernel<T>(packed.level()).cols;
   return packed.data()[(n / cols * packed.k() + k) * cols + n % cols];
 }
 
 /// Whether `packed` holds `weight` and zeros in its padding.
 template <class T>
 bool holds(PackedView<T> packed, MatrixView<const T> weight) {
-  const Index cols = re::simd::detail::gemm_kernel<T>(packed.level()).cols;
+  const Index cols = re::simd::detail::weight_kernel<T>(packed.level()).cols;
   const Index padded = (weight.rows() + cols - 1) / cols * cols;
   bool equal = packed.n() == weight.rows() && packed.k() == weight.cols();
   for (Index n = 0; equal && n < padded; ++n) {
@@ -66,8 +67,11 @@ bool holds(PackedView<T> packed, MatrixView<const T> weight) {
 }  // namespace
 
 TEST_SUITE("simd/packed_matrix") {
-  TEST_CASE_TEMPLATE(
-      "PackedMatrix: holds every element once and zeros as padding, around the edges of panels", T, float, double) {
+  TEST_CASE_TEMPLATE("PackedMatrix: holds every element once and zeros as padding, around the edges of panels",
+                     T,
+                     float,
+                     double,
+                     re::bf16) {
     for (const Level level : supported_levels()) {
       for (const Index n : {1, 2, 7, 8, 9, 23, 24, 25, 47, 48, 49, 97}) {
         for (const Index k : {1, 3, 7, 8, 9, 15, 16, 17, 33, 100}) {
@@ -90,9 +94,9 @@ TEST_SUITE("simd/packed_matrix") {
     CHECK(PackedMatrix<float>(Matrix<float>(2, 2).view()).level() == re::simd::best_level());
   }
 
-  TEST_CASE_TEMPLATE("PackedMatrix: bytes counts whole panels", T, float, double) {
+  TEST_CASE_TEMPLATE("PackedMatrix: bytes counts whole panels", T, float, double, re::bf16) {
     for (const Level level : supported_levels()) {
-      const auto cols = static_cast<std::size_t>(re::simd::detail::gemm_kernel<T>(level).cols);
+      const auto cols = static_cast<std::size_t>(re::simd::detail::weight_kernel<T>(level).cols);
       CHECK(PackedMatrix<T>(Matrix<T>(1, 10).view(), level).bytes() == cols * 10 * sizeof(T));
       CHECK(PackedMatrix<T>(Matrix<T>(static_cast<Index>(cols), 10).view(), level).bytes() == cols * 10 * sizeof(T));
       CHECK(PackedMatrix<T>(Matrix<T>(static_cast<Index>(cols) + 1, 10).view(), level).bytes() ==
@@ -100,7 +104,7 @@ TEST_SUITE("simd/packed_matrix") {
     }
   }
 
-  TEST_CASE_TEMPLATE("PackedMatrix: empty shapes hold nothing", T, float, double) {
+  TEST_CASE_TEMPLATE("PackedMatrix: empty shapes hold nothing", T, float, double, re::bf16) {
     const PackedMatrix<T> none;
     CHECK(none.n() == 0);
     CHECK(none.k() == 0);
@@ -113,14 +117,14 @@ TEST_SUITE("simd/packed_matrix") {
     CHECK(no_cols.bytes() == 0);
   }
 
-  TEST_CASE_TEMPLATE("PackedMatrix: panels are aligned to a register", T, float, double) {
+  TEST_CASE_TEMPLATE("PackedMatrix: panels are aligned to a register", T, float, double, re::bf16) {
     for (const Level level : supported_levels()) {
       const PackedMatrix<T> packed(Matrix<T>(50, 7).view(), level);
       CHECK(reinterpret_cast<std::uintptr_t>(packed.view().data()) % re::kAlignment == 0);
     }
   }
 
-  TEST_CASE_TEMPLATE("assign: replaces the values in place", T, float, double) {
+  TEST_CASE_TEMPLATE("assign: replaces the values in place", T, float, double, re::bf16) {
     for (const Level level : supported_levels()) {
       PackedMatrix<T> packed(GuardedMatrix<T>(51, 19).fill_random(2).view(), level);
       const PackedView<T> view = packed.view();
@@ -144,7 +148,8 @@ TEST_SUITE("simd/packed_matrix") {
     CHECK(holds<float>(packed.view(), weight.view()));
   }
 
-  TEST_CASE_TEMPLATE("unpack: restores every bit, at every level and into a strided matrix", T, float, double) {
+  TEST_CASE_TEMPLATE(
+      "unpack: restores every bit, at every level and into a strided matrix", T, float, double, re::bf16) {
     for (const Level level : supported_levels()) {
       for (const Index n : {0, 1, 7, 8, 9, 23, 24, 25, 48, 49, 97}) {
         for (const Index k : {0, 1, 7, 8, 17, 33}) {
@@ -180,6 +185,110 @@ TEST_SUITE("simd/packed_matrix") {
       packed.unpack(restored.view());
       CHECK(same_bits<T>(std::as_const(restored).view(), weight));
     }
+  }
+
+  TEST_CASE("unpack: every pattern of bf16 comes back as itself") {
+    Matrix<re::bf16> weight(256, 256);
+    for (std::size_t i = 0; i < weight.flat().size(); ++i) {
+      weight.flat()[i] = re::bf16::from_bits(static_cast<std::uint16_t>(i));
+    }
+    for (const Level level : supported_levels()) {
+      const PackedMatrix<re::bf16> packed(std::as_const(weight).view(), level);
+      Matrix<re::bf16> restored(256, 256);
+      packed.unpack(restored.view());
+      CHECK(same_bits<re::bf16>(std::as_const(restored).view(), std::as_const(weight).view()));
+    }
+  }
+
+  TEST_CASE_TEMPLATE("assign_rows: rows in any order and any portions give what packing all at once does",
+                     T,
+                     float,
+                     double,
+                     re::bf16) {
+    for (const Level level : supported_levels()) {
+      const Index cols = re::simd::detail::weight_kernel<T>(level).cols;
+      for (const Index n : {Index{1}, cols - 1, cols, cols + 1, 2 * cols, 5 * cols + 3}) {
+        const GuardedMatrix<T> weight = GuardedMatrix<T>(n, 35, 2, 1).fill_random(11);
+        for (const Index portion : {Index{1}, Index{7}, cols, cols + 1, 3 * cols, n}) {
+          CAPTURE(name_of(level));
+          CAPTURE(n);
+          CAPTURE(portion);
+          PackedMatrix<T> forwards(n, 35, level);
+          PackedMatrix<T> backwards(n, 35, level);
+          const Index portions = (n + portion - 1) / portion;
+          for (Index i = 0; i < portions; ++i) {
+            const auto assign = [&](PackedMatrix<T>& packed, Index number) {
+              const Index first = number * portion;
+              packed.assign_rows(first, weight.view().row_block(first, std::min(portion, n - first)));
+            };
+            assign(forwards, i);
+            assign(backwards, portions - 1 - i);
+          }
+          CHECK(holds<T>(forwards.view(), weight.view()));
+          CHECK(holds<T>(backwards.view(), weight.view()));
+        }
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("assign_rows: leaves other rows and the padding as they are", T, float, double, re::bf16) {
+    const GuardedMatrix<T> before = GuardedMatrix<T>(103, 9).fill_random(12);
+    const GuardedMatrix<T> rows = GuardedMatrix<T>(60, 9, 1, 1).fill_random(13);
+    for (const Level level : supported_levels()) {
+      for (const Index first : {0, 1, 43}) {
+        PackedMatrix<T> packed(before.view(), level);
+        GuardedMatrix<T> want = before;
+        for (Index i = 0; i < rows.view().rows(); ++i) {
+          std::copy(rows.view().row(i).begin(), rows.view().row(i).end(), want.view().row(first + i).begin());
+        }
+        packed.assign_rows(first, rows.view());
+        CHECK(holds<T>(packed.view(), want.view()));
+        packed.assign_rows(first, MatrixView<const T>(nullptr, 0, 9));
+        CHECK(holds<T>(packed.view(), want.view()));
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("unpack_rows: gives some rows to the bit", T, float, double, re::bf16) {
+    const GuardedMatrix<T> weight = GuardedMatrix<T>(101, 17).fill_random(14);
+    for (const Level level : supported_levels()) {
+      const PackedMatrix<T> packed(weight.view(), level);
+      for (const auto& [first, count] : {std::pair<Index, Index>{0, 101}, {0, 0}, {101, 0}, {47, 3}, {100, 1}}) {
+        GuardedMatrix<T> rows(count, 17, 3, 1);
+        packed.unpack_rows(first, rows.view());
+        const auto want = std::as_const(weight).view().row_block(first, count);
+        CHECK(same_bits<T>(std::as_const(rows).view(), want));
+        CHECK(rows.surroundings_untouched());
+      }
+    }
+  }
+
+  TEST_CASE("assign_rows, unpack_rows: refuse rows beyond the weight and another width, before any work") {
+    const GuardedMatrix<float> weight = GuardedMatrix<float>(5, 6).fill_random(15);
+    PackedMatrix<float> packed(weight.view());
+    Matrix<float> rows(3, 6);
+    CHECK_THROWS_WITH_AS(packed.assign_rows(3, rows.view()),
+                         "simd::PackedMatrix::assign_rows: rows is 3 to 6, expected rows of 0 to 5",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(packed.assign_rows(-1, rows.view()),
+                         "simd::PackedMatrix::assign_rows: rows is -1 to 2, expected rows of 0 to 5",
+                         re::ShapeError);
+    CHECK_THROWS_AS(packed.assign_rows(std::numeric_limits<Index>::max() - 4, rows.view()), re::ShapeError);
+    CHECK_THROWS_WITH_AS(packed.assign_rows(0, Matrix<float>(1, 7).view()),
+                         "simd::PackedMatrix::assign_rows: rows.cols() is 7, expected 6",
+                         re::ShapeError);
+    CHECK_THROWS_WITH_AS(packed.unpack_rows(4, rows.view()),
+                         "simd::PackedMatrix::unpack_rows: rows is 4 to 7, expected rows of 0 to 5",
+                         re::ShapeError);
+    CHECK(holds<float>(packed.view(), weight.view()));
+  }
+
+  TEST_CASE("PackedMatrix: zeros of a shape can't be of a level the processor lacks, nor of a size no Index holds") {
+    CHECK(PackedMatrix<re::bf16>(3, 5).bytes() > 0);
+    CHECK(PackedMatrix<re::bf16>(0, 5).bytes() == 0);
+    const Index most = std::numeric_limits<Index>::max();
+    CHECK_THROWS_AS(PackedMatrix<float>(most, most / 2), re::ShapeError);
+    CHECK_THROWS_AS(PackedMatrix<float>(-1, 3), re::ShapeError);
   }
 
   TEST_CASE("unpack: gives what assign has packed last, and refuses another shape") {
@@ -221,7 +330,7 @@ TEST_SUITE("simd/packed_matrix") {
     CHECK(third.bytes() == 0);
   }
 
-  TEST_CASE_TEMPLATE("pack: holds what PackedMatrix holds, until the arena is rewound", T, float, double) {
+  TEST_CASE_TEMPLATE("pack: holds what PackedMatrix holds, until the arena is rewound", T, float, double, re::bf16) {
     Arena arena;
     for (const Level level : supported_levels()) {
       const GuardedMatrix<T> weight = GuardedMatrix<T>(49, 33, 1, 1).fill_random(6);

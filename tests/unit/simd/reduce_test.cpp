@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -150,6 +151,20 @@ TEST_SUITE("simd/reduce") {
     CHECK(simd::first_non_finite(std::span<const T>()) == -1);
   }
 
+  TEST_CASE("first_non_finite: finds NaN and infinity in bf16, by any of their patterns") {
+    std::vector<re::bf16> x(10000, re::bf16(1.0F));
+    x[7] = re::bf16::from_bits(0x7F7F);  // the largest number
+    x[8] = re::bf16::from_bits(0x0001);  // the smallest
+    const auto find = [&] { return simd::first_non_finite(std::span<const re::bf16>(x)); };
+    CHECK(find() == -1);
+    CHECK(simd::first_non_finite(std::span<const re::bf16>()) == -1);
+    for (const std::size_t at : {9999, 5000, 4096, 4095, 1, 0}) {
+      for (const unsigned pattern : {0x7F80U, 0xFF80U, 0x7FC0U, 0xFFFFU, 0x7F81U}) {
+        x[at] = re::bf16::from_bits(static_cast<std::uint16_t>(pattern));
+        CHECK(find() == static_cast<Index>(at));
+      }
+    }
+  }
   TEST_CASE("dot and softmax: reject lengths that differ") {
     std::vector<float> x(3);
     std::vector<float> y(4);
