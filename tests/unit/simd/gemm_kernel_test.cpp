@@ -54,7 +54,11 @@ TEST_SUITE("simd/gemm_kernel") {
       CHECK(kernel.rows > 0);
       CHECK(kernel.cols > 0);
       CHECK(kernel.rows * kernel.cols <= detail::kLargestTile);
-      CHECK((kernel.multiply != nullptr));
+      CHECK(kernel.cols % kernel.lanes == 0);
+      for (std::size_t part = 0; part < static_cast<std::size_t>(kernel.cols / kernel.lanes); ++part) {
+        CHECK((kernel.multiply_packed[part] != nullptr));
+        CHECK((kernel.multiply_rows[part] != nullptr));
+      }
       CHECK((kernel.pack_a_transposed != nullptr));
       CHECK((kernel.pack_a_copied != nullptr));
       CHECK((kernel.pack_b_transposed != nullptr));
@@ -69,34 +73,51 @@ TEST_SUITE("simd/gemm_kernel") {
     }
   }
 
-  TEST_CASE_TEMPLATE("multiply: is a chain in the order of the depth, for any stride of c", T, float, double) {
+  TEST_CASE_TEMPLATE("multiply: is a chain in the order of the depth, for any part of a tile", T, float, double) {
     for (const Level level : supported_levels()) {
       const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
       for (const Index depth : {0, 1, 2, 3, 4, 5, 63}) {
-        for (const bool accumulate : {false, true}) {
-          const AlignedBuffer<T> a = random_panel<T>(depth, kernel.rows, 1);
-          const AlignedBuffer<T> b = random_panel<T>(depth, kernel.cols, 2);
-          GuardedMatrix<T> c = GuardedMatrix<T>(kernel.rows, kernel.cols, depth, 1).fill_random(3);
-          const GuardedMatrix<T> before = c;
-          kernel.multiply({depth, a.data(), b.data(), c.view().data(), c.view().stride(), accumulate, b.data(), 1});
-          bool equal = true;
-          for (Index i = 0; i < kernel.rows; ++i) {
-            for (Index j = 0; j < kernel.cols; ++j) {
-              T sum = 0;
+        for (Index part = 1; part <= kernel.cols / kernel.lanes; ++part) {
+          for (const bool accumulate : {false, true}) {
+            const AlignedBuffer<T> a = random_panel<T>(depth, kernel.rows, 1);
+            const AlignedBuffer<T> b = random_panel<T>(depth, kernel.cols, 2);
+            GuardedMatrix<T> rows = GuardedMatrix<T>(kernel.rows, depth, 3, 1);  // a as it lies in memory
+            for (Index i = 0; i < kernel.rows; ++i) {
               for (Index k = 0; k < depth; ++k) {
-                const T x = a.data()[k * kernel.rows + i];
-                const T y = b.data()[k * kernel.cols + j];
-                const T product = x * y;
-                sum = level == Level::kPortable ? sum + product : std::fma(x, y, sum);
+                rows.view()(i, k) = a.data()[k * kernel.rows + i];
               }
-              equal = equal && c(i, j) == (accumulate ? before(i, j) + sum : sum);
             }
+            GuardedMatrix<T> c = GuardedMatrix<T>(kernel.rows, part * kernel.lanes, depth, 1).fill_random(3);
+            const GuardedMatrix<T> before = c;
+            GuardedMatrix<T> in_place = c;
+            detail::Tile<T> tile{
+                depth, a.data(), b.data(), c.view().data(), c.view().stride(), accumulate, b.data(), 1, 0};
+            kernel.multiply_packed[static_cast<std::size_t>(part) - 1](tile);
+            tile.a = rows.view().data();
+            tile.a_stride = rows.view().stride();
+            tile.c = in_place.view().data();
+            kernel.multiply_rows[static_cast<std::size_t>(part) - 1](tile);
+            bool equal = true;
+            for (Index i = 0; i < kernel.rows; ++i) {
+              for (Index j = 0; j < part * kernel.lanes; ++j) {
+                T sum = 0;
+                for (Index k = 0; k < depth; ++k) {
+                  const T x = a.data()[k * kernel.rows + i];
+                  const T y = b.data()[k * kernel.cols + j];
+                  const T product = x * y;
+                  sum = level == Level::kPortable ? sum + product : std::fma(x, y, sum);
+                }
+                equal = equal && c(i, j) == (accumulate ? before(i, j) + sum : sum) && in_place(i, j) == c(i, j);
+              }
+            }
+            CAPTURE(name_of(level));
+            CAPTURE(depth);
+            CAPTURE(part);
+            CAPTURE(accumulate);
+            CHECK(equal);
+            CHECK(c.surroundings_untouched());
+            CHECK(in_place.surroundings_untouched());
           }
-          CAPTURE(name_of(level));
-          CAPTURE(depth);
-          CAPTURE(accumulate);
-          CHECK(equal);
-          CHECK(c.surroundings_untouched());
         }
       }
     }
@@ -109,7 +130,8 @@ TEST_SUITE("simd/gemm_kernel") {
       const AlignedBuffer<T> b(2 * kernel.cols);
       GuardedMatrix<T> c(kernel.rows, kernel.cols);
       c.fill(std::numeric_limits<T>::quiet_NaN());
-      kernel.multiply({2, a.data(), b.data(), c.view().data(), c.view().stride(), false, b.data(), 1});
+      kernel.multiply_packed[static_cast<std::size_t>(kernel.cols / kernel.lanes) - 1](
+          {2, a.data(), b.data(), c.view().data(), c.view().stride(), false, b.data(), 1, 0});
       bool zero = true;
       for (Index i = 0; i < kernel.rows; ++i) {
         for (const T x : c.view().row(i)) {
@@ -152,9 +174,18 @@ TEST_SUITE("simd/gemm_kernel") {
         for (const bool accumulate : {false, true}) {
           GuardedMatrix<float> got = GuardedMatrix<float>(wide.rows, wide.cols, 3, 1).fill_random(6);
           GuardedMatrix<float> want = got;
-          narrow.multiply(
-              {depth, a.data(), stored.data(), got.view().data(), got.view().stride(), accumulate, stored.data(), 1});
-          wide.multiply({depth, a.data(), b.data(), want.view().data(), want.view().stride(), accumulate, b.data(), 1});
+          const std::size_t whole = static_cast<std::size_t>(wide.cols / wide.lanes) - 1;
+          narrow.multiply_packed[whole]({depth,
+                                         a.data(),
+                                         stored.data(),
+                                         got.view().data(),
+                                         got.view().stride(),
+                                         accumulate,
+                                         stored.data(),
+                                         1,
+                                         0});
+          wide.multiply_packed[whole](
+              {depth, a.data(), b.data(), want.view().data(), want.view().stride(), accumulate, b.data(), 1, 0});
           CAPTURE(name_of(level));
           CAPTURE(depth);
           CHECK(test::same_bits<float>(std::as_const(got).view(), std::as_const(want).view()));
