@@ -171,6 +171,7 @@
 #include <reasonembed/simd/gemm_kernel.hpp>
 #include <reasonembed/simd/gemm_kernel_avx2.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
+#include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 #include <reasonembed/simd/map.hpp>

@@ -11,14 +11,17 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 
 /// The instruction-set levels for which kernels chosen at run time exist. Results are bit-identical within one level.
 enum class Level {
-  kPortable,  ///< plain C++, a multiplication and an addition with a rounding each
-  kAvx2,      ///< AVX2 and FMA
-  kAvx512,    ///< AVX-512F, AVX2 and FMA
+  kPortable,    ///< plain C++, a multiplication and an addition with a rounding each
+  kAvx2,        ///< AVX2 and FMA
+  kAvx512,      ///< AVX-512F, AVX2 and FMA
+  kAvx512Bf16,  ///< these and AVX512-BF16: products with weights stored in bf16 round the other operand to bf16 too
 };
 
 /// @return  the level as it is spelled in messages and checkpoints
 [[nodiscard]] constexpr const char* name_of(Level level) {
   switch (level) {
+    case Level::kAvx512Bf16:
+      return "avx512_bf16";
     case Level::kAvx512:
       return "avx512";
     case Level::kAvx2:
@@ -134,6 +137,10 @@ constexpr unsigned kCompiledFeatures = 0U
   constexpr unsigned kNeededByAvx2 = kAvx2Bit | kFmaBit;
   if ((detected & kNeededByAvx2) != kNeededByAvx2) {
     return Level::kPortable;
+  }
+  constexpr unsigned kNeededByBf16 = kAvx512fBit | kAvx512bwBit | kAvx512bf16Bit;
+  if ((detected & kNeededByBf16) == kNeededByBf16) {
+    return Level::kAvx512Bf16;
   }
   return (detected & kAvx512fBit) != 0 ? Level::kAvx512 : Level::kAvx2;
 }

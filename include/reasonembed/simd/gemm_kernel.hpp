@@ -5,16 +5,18 @@
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_kernel_avx2.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
+#include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 
 #include <array>
+#include <concepts>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 
 /// Register tile, micro-kernel and packing functions of one level. An indirect call a tile costs nothing measurable.
 ///
-/// @tparam W  elements of b: T, or bf16 for T = float
+/// @tparam W  elements of b, see Tile
 template <class T, class W = T>
 struct GemmKernel {
   using Multiply = void (*)(Tile<T, W>);
@@ -28,8 +30,8 @@ struct GemmKernel {
   using Parts = std::array<Multiply, 3>;  ///< of the first lanes, 2 lanes, 3 lanes columns of a tile, up to cols
   Parts multiply_packed{};                ///< with packed rows of a
   Parts multiply_rows{};                  ///< with rows of a as they lie in memory
-  Pack<T> pack_a_transposed = nullptr;
-  Pack<T> pack_a_copied = nullptr;
+  Pack<RowElement<W>> pack_a_transposed = nullptr;
+  Pack<RowElement<W>> pack_a_copied = nullptr;
   Pack<W> pack_b_transposed = nullptr;
   Pack<W> pack_b_copied = nullptr;
 };
@@ -73,10 +75,39 @@ inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
                                                  &pack_copied<W, Kernel::kCols>};
 #endif
 
+#if defined(__x86_64__)
+/// Of Level::kAvx512Bf16: rows are rounded to pairs, and never packed.
+inline constexpr GemmKernel<float, Bf16Pair> kPairKernel{
+    .rows = Avx512Bf16Kernel::kRows,
+    .cols = Avx512Bf16Kernel::kCols,
+    .lanes = Avx512Bf16Kernel::kLanes,
+    .multiply_rows = parts_of<float, Bf16Pair, Avx512Bf16Kernel, false>()};
+#endif
+
+/// How a packed weight lies in memory: panels of `cols` outputs, in which `group` elements of the depth lie side by
+/// side.
+struct PanelLayout {
+  Index cols = 0;
+  Index group = 1;
+
+  /// @return  elements of one panel line, zeros at its end included
+  [[nodiscard]] constexpr Index padded(Index depth) const { return (depth + group - 1) / group * group; }
+  /// @return  where element (n, k) of a weight of `depth` inputs lies
+  [[nodiscard]] constexpr Index index(Index n, Index k, Index depth) const {
+    return n / cols * cols * padded(depth) + k / group * cols * group + n % cols * group + k % group;
+  }
+};
+
+/// @return  whether the product with a weight stored in W multiplies pairs
+template <class W>
+[[nodiscard]] constexpr bool multiplies_pairs(Level level) {
+  return std::same_as<W, bf16> && level >= Level::kAvx512Bf16;
+}
+
 template <class T, class W = T>
 [[nodiscard]] constexpr const GemmKernel<T, W>& gemm_kernel([[maybe_unused]] Level level) {
 #if defined(__x86_64__)
-  if (level == Level::kAvx512) {
+  if (level >= Level::kAvx512) {
     return kVectorPacking<T, W, Avx512Kernel<T, W>>;
   }
   if (level == Level::kAvx2) {
@@ -84,6 +115,15 @@ template <class T, class W = T>
   }
 #endif
   return kScalarPacking<T, W, PortableKernel<T, W>>;
+}
+
+/// @return  the layout in which the kernels of `level` read a weight stored in W
+template <class W>
+[[nodiscard]] constexpr PanelLayout panel_layout(Level level) {
+  if (multiplies_pairs<W>(level)) {
+    return {48, 2};
+  }
+  return {gemm_kernel<Accumulator<W>, W>(level).cols, 1};
 }
 
 /// Depth of one block: the sums of a product longer than that are formed block by block and added in order. A function

@@ -13,13 +13,25 @@ namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
 template <class W>
 using Accumulator = std::conditional_t<std::same_as<W, bf16>, float, W>;
 
+/// Two consecutive elements of a sum, in one word.
+struct alignas(4) Bf16Pair {
+  bf16 even;
+  bf16 odd;
+};
+
+/// Elements of the rows that meet elements W of a weight in a micro-kernel.
+template <class W>
+using RowElement = std::conditional_t<std::same_as<W, Bf16Pair>, Bf16Pair, Accumulator<W>>;
+
 /// What a micro-kernel computes: c(rows, cols) = a^T b, or c += a^T b, for one register tile.
 ///
-/// @tparam W  elements of b: T, or bf16 for T = float
+/// @tparam W  elements of b: T; for T = float also bf16, or pairs of them, as a then is too
 template <class T, class W = T>
 struct Tile {
+  using A = RowElement<W>;
+
   Index depth = 0;           ///< length of the sums
-  const T* a = nullptr;      ///< (depth, rows) packed, or (rows, depth) as it lies in memory
+  const A* a = nullptr;      ///< (depth, rows) packed, or (rows, depth) as it lies in memory
   const W* b = nullptr;      ///< (depth, cols) packed, aligned to what a register takes
   T* c = nullptr;            ///< (rows, cols), rows `stride` apart
   Index stride = 0;          ///< elements between rows of c

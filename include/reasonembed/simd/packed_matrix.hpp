@@ -27,7 +27,7 @@ class PackedView {
 
  public:
   PackedView() = default;
-  /// @param data  (ceil(n / cols), k, cols) panels for the kernel of `level`, aligned to kAlignment
+  /// @param data  panels for the kernel of `level` (see detail::PanelLayout), aligned to kAlignment
   PackedView(const T* data, Index n, Index k, Level level) : data_(data), n_(n), k_(k), level_(level) {}
 
   /// @return  rows of the weight: outputs
@@ -57,15 +57,27 @@ template <class W>
 template <class T>
 [[nodiscard]] Index packed_size(Index n, Index k, Level level) {
   (void)checked_size("simd::pack", n, k);
-  const Index cols = weight_kernel<T>(level).cols;
-  const Index panels = n / cols + (n % cols != 0 ? 1 : 0);
-  return checked_size("simd::pack", checked_size("simd::pack", panels, cols), k);
+  const PanelLayout layout = panel_layout<T>(level);
+  const Index panels = n / layout.cols + (n % layout.cols != 0 ? 1 : 0);
+  return checked_size("simd::pack", checked_size("simd::pack", panels, layout.cols), layout.padded(k));
 }
 
-/// @param out  packed_size elements
+/// @param weight  rows of whole panels, but for the last of a weight
+/// @param out     packed_size elements
 template <class T>
 void pack_weight(MatrixView<const T> weight, Level level, T* out) {
-  weight_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
+  if (!multiplies_pairs<T>(level)) {
+    weight_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
+    return;
+  }
+  const PanelLayout layout = panel_layout<T>(level);
+  std::fill_n(out, packed_size<T>(weight.rows(), weight.cols(), level), T{});
+  for (Index n = 0; n < weight.rows(); ++n) {
+    const std::span<const T> row = weight.row(n);
+    for (Index k = 0; k < weight.cols(); ++k) {
+      out[layout.index(n, k, weight.cols())] = row[static_cast<std::size_t>(k)];
+    }
+  }
 }
 
 }  // namespace detail
@@ -150,21 +162,20 @@ class PackedMatrix {
   /// @note   no allocation; quickest where whole panels change
   void assign_rows(Index first, MatrixView<const T> rows) {
     require_rows("simd::PackedMatrix::assign_rows", first, rows);
-    const auto& kernel = detail::weight_kernel<T>(level_);
+    const detail::PanelLayout layout = detail::panel_layout<T>(level_);
     const Index last = first + rows.rows();
     Index row = first;
     while (row < last) {
-      const Index within = row % kernel.cols;
-      const Index whole = within == 0 ? (last - row) / kernel.cols * kernel.cols : 0;
-      const Index count = whole > 0 ? whole : std::min(kernel.cols - within, last - row);
+      const Index within = row % layout.cols;
+      const Index whole = within == 0 ? (last - row) / layout.cols * layout.cols : 0;
+      const Index count = whole > 0 ? whole : std::min(layout.cols - within, last - row);
       const MatrixView<const T> block = rows.row_block(row - first, count);
       if (whole > 0) {
-        kernel.pack_b_transposed(block.data(), block.stride(), count, k_, buffer_.data() + row * k_);
+        detail::pack_weight(block, level_, buffer_.data() + layout.index(row, 0, k_));
       } else {  // a panel that other rows share
         for (Index i = 0; i < count; ++i) {
-          T* column = buffer_.data() + (row - within) * k_ + within + i;
           for (Index k = 0; k < k_; ++k) {
-            column[k * kernel.cols] = block(i, k);
+            buffer_.data()[layout.index(row + i, k, k_)] = block(i, k);
           }
         }
       }
@@ -178,12 +189,10 @@ class PackedMatrix {
   /// @throws ShapeError, before any work, if they do not fit
   void unpack_rows(Index first, MatrixView<T> rows) const {
     require_rows("simd::PackedMatrix::unpack_rows", first, rows);
-    const Index cols = detail::weight_kernel<T>(level_).cols;
+    const detail::PanelLayout layout = detail::panel_layout<T>(level_);
     for (Index i = 0; i < rows.rows(); ++i) {
-      const Index n = first + i;
-      const T* column = buffer_.data() + (n / cols) * cols * k_ + n % cols;
       for (Index k = 0; k < k_; ++k) {
-        rows(i, k) = column[k * cols];
+        rows(i, k) = buffer_.data()[layout.index(first + i, k, k_)];
       }
     }
   }
