@@ -9,6 +9,7 @@
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -117,10 +118,14 @@ void peak(benchmark::State& state, Level level) {
 }
 #endif
 
-template <class T>
+/// @tparam W  what the weight is stored in
+template <class T, class W = T>
 void packed(benchmark::State& state, Shape shape, Level level) {
   const Matrix<T> x = random_matrix<T>(shape.m, shape.k);
-  const simd::PackedMatrix<T> weight(random_matrix<T>(shape.n, shape.k).view(), level);
+  const Matrix<T> values = random_matrix<T>(shape.n, shape.k);
+  Matrix<W> stored(shape.n, shape.k);
+  std::transform(values.flat().begin(), values.flat().end(), stored.flat().begin(), [](T value) { return W(value); });
+  const simd::PackedMatrix<W> weight(stored.view(), level);
   Matrix<T> y(shape.m, shape.n);
   Arena scratch;
   for (auto _ : state) {
@@ -184,6 +189,7 @@ void register_all() {
     for (const Index tokens : kTokens) {
       const Shape forward{tokens, layer.n, layer.k};
       add(name_of("packed_f32", layer.name, forward), packed<float>, forward, best);
+      add(name_of("packed_bf16", layer.name, forward), packed<float, re::bf16>, forward, best);
       add(name_of("eigen_f32", layer.name, forward), eigen, forward);
     }
     const Shape forward{512, layer.n, layer.k};

@@ -1,5 +1,7 @@
 #pragma once
 /// @file `reasonembed encode`: a file of texts into a file of vectors, shard by shard, so that a killed run goes on.
+#include <reasonembed/backend/cpu.hpp>
+#include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/sha256.hpp>
 #include <reasonembed/data/training_row.hpp>
@@ -32,17 +34,23 @@ struct EncodeOptions {
   std::string out = {};
   std::string field = "text";
   std::string pooling = {};
+  std::string dtype = "float32";
+  std::string verify = "fast";
   int threads = 0;
   re::Index shard = 4096;
 };
 
 /// Writes the vectors of one shard after another as files of their own, and joins them at the end.
+///
+/// @tparam B  Cpu<float> or Cpu<bf16>: vectors are written in float by both
+template <class B>
 class Encoding {
  public:
   explicit Encoding(const EncodeOptions& options)
       : options_(options),
         parts_(options.out + ".parts"),
-        model_(re::model::AnyTextEncoder<>::load(options.model, {.threads = options.threads}, {}, options.pooling)) {}
+        model_(re::model::AnyTextEncoder<B>::load(
+            options.model, {.threads = options.threads, .verify = verify(options)}, {}, options.pooling)) {}
 
   void run() {
     begin();
@@ -60,6 +68,11 @@ class Encoding {
   }
 
  private:
+  static re::model::Verify verify(const EncodeOptions& options) {
+    return options.verify == "off"    ? re::model::Verify::kOff
+           : options.verify == "full" ? re::model::Verify::kFull
+                                      : re::model::Verify::kFast;
+  }
   /// Counts the texts, and takes up the parts of an earlier run if it was the same.
   void begin() {
     re::Sha256 input;
@@ -76,6 +89,7 @@ class Encoding {
                               {"max_tokens", role.max_tokens},
                               {"task", options_.task},
                               {"pooling", options_.pooling},
+                              {"dtype", options_.dtype},
                               {"input", input.hex()},
                               {"texts", texts_},
                               {"shard", options_.shard}};
@@ -126,13 +140,17 @@ class Encoding {
 
   EncodeOptions options_;
   std::filesystem::path parts_;
-  re::model::AnyTextEncoder<> model_;
+  re::model::AnyTextEncoder<B> model_;
   std::vector<std::string> shard_;
   re::Index texts_ = 0;
   re::Index next_ = 0;
   re::Index tokens_ = 0;
   double seconds_ = 0.0;
 };
+
+// The ten encoders that a directory may hold are compiled once for each precision, in a file of its own.
+void encode_in_float32(const EncodeOptions& options);
+void encode_in_bfloat16(const EncodeOptions& options);
 
 inline void add_encode(CLI::App& app) {
   CLI::App* command = app.add_subcommand("encode", "Turns a file of texts into a file of vectors; killed, it goes on.");
@@ -145,9 +163,14 @@ inline void add_encode(CLI::App& app) {
   command->add_option("--out", options->out, "NumPy file, one row a text")->required();
   command->add_option("--field", options->field, "of a line that holds the text");
   command->add_option("--pooling", options->pooling, "mean, cls or lasttoken, where the directory does not say");
+  command->add_option("--dtype", options->dtype, "of weights; bfloat16 takes half the memory")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command->add_option("--verify", options->verify, "how much of the model's vector contract is checked")
+      ->check(CLI::IsMember({"off", "fast", "full"}));
   command->add_option("--threads", options->threads, "0 takes one per hardware thread");
   command->add_option("--shard", options->shard, "texts a part")->check(CLI::PositiveNumber);
-  command->callback([options] { Encoding(*options).run(); });
+  command->callback(
+      [options] { options->dtype == "bfloat16" ? encode_in_bfloat16(*options) : encode_in_float32(*options); });
 }
 
 }  // namespace replicate

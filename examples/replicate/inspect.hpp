@@ -1,9 +1,14 @@
 #pragma once
 /// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone.
+#include <reasonembed/backend/cpu.hpp>
+#include <reasonembed/core/bf16.hpp>
+#include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/io/dtype.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/memory_plan.hpp>
+#include <reasonembed/model/text_encoder.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -28,8 +33,24 @@ inline void print_role(const char* name, const re::model::Role& role) {
       "%-12s prompt %s, at most %td tokens\n", name, re::io::in_quotes(role.prompt, 120).c_str(), role.max_tokens);
 }
 
+/// What encoding takes with weights in B's store: the encoder's own code says it, on a backend that computes nothing.
+template <class B>
+void print_memory(const re::model::EncoderDescription& model, const char* dtype, int threads, re::Index chunk_tokens) {
+  const auto plan = re::model::plan_memory<B>(model, threads, chunk_tokens);
+  if (plan) {
+    std::printf("%-12s %s to encode in %s: %s of weights, %s of activations, %td tokens in each of %d threads\n",
+                "memory",
+                gibibytes(static_cast<double>(plan->total())).c_str(),
+                dtype,
+                gibibytes(static_cast<double>(plan->weights)).c_str(),
+                gibibytes(static_cast<double>(plan->activations)).c_str(),
+                chunk_tokens,
+                threads);
+  }
+}
+
 /// No weight is read: a model of any size takes milliseconds.
-inline void inspect(const std::filesystem::path& directory) {
+inline void inspect(const std::filesystem::path& directory, int threads) {
   const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
   const auto weights = re::io::ShardedSafeTensors::open(directory);
   std::map<std::string, double> bytes;
@@ -61,10 +82,12 @@ inline void inspect(const std::filesystem::path& directory) {
     std::printf("%-12s %s as %s\n", "weights", gibibytes(size).c_str(), dtype.c_str());
   }
   // Trained: values and their packed form, gradients of two shards and their sum, two moments.
-  std::printf("%-12s %s to encode, %s to train every weight, and activations (f32)\n",
+  std::printf("%-12s %s to train every weight, and activations (f32)\n",
               "memory",
-              gibibytes(4.0 * parameters).c_str(),
               gibibytes(4.0 * (7.0 * parameters - table)).c_str());
+  const re::Index chunk_tokens = re::model::TextEncoderOptions().chunk_tokens;
+  print_memory<re::backend::Cpu<float>>(model, "float32", threads, chunk_tokens);
+  print_memory<re::backend::Cpu<re::bf16>>(model, "bfloat16", threads, chunk_tokens);
   std::printf("%-12s %s, vectors %s\n",
               "pooling",
               model.pooling.empty() ? "not said" : model.pooling.c_str(),
@@ -77,7 +100,9 @@ inline void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
   auto directory = std::make_shared<std::string>();
   command->add_option("model", *directory, "directory of Hugging Face or sentence-transformers")->required();
-  command->callback([directory] { inspect(*directory); });
+  auto threads = std::make_shared<int>(0);
+  command->add_option("--threads", *threads, "that memory is planned for; 0 takes one per hardware thread");
+  command->callback([directory, threads] { inspect(*directory, re::ThreadPool(*threads).size()); });
 }
 
 }  // namespace replicate

@@ -4,9 +4,11 @@
 
 usage: encode_test.py REASONEMBED TRAIN_JOB            TRAIN_JOB leaves the model directory that is encoded with
 """
+import array
 import json
 import pathlib
 import random
+import re
 import shutil
 import signal
 import struct
@@ -73,6 +75,27 @@ def test_refusals(program, root):
     expect(nothing.returncode == 1 and 'config.json: file is missing' in nothing.stderr, nothing.stderr)
 
 
+def floats(path):
+    """The numbers of a NumPy file of float32."""
+    content = path.read_bytes()
+    return array.array('f', content[10 + struct.unpack('<H', content[8:10])[0]:])
+
+
+def test_bfloat16(program, root):
+    """The model was saved in float32, and its contract says so."""
+    out = root / 'narrow.npy'
+    refused = run(*encode(program, root, out, '--dtype', 'bfloat16'))
+    expect(refused.returncode == 1 and 'dtype is "bfloat16", expected "float32"' in refused.stderr, refused.stderr)
+    done = run(*encode(program, root, out, '--dtype', 'bfloat16', '--verify', 'off'))
+    expect(done.returncode == 0, done.stderr)
+    wide, narrow = floats(root / 'alone.npy'), floats(out)
+    expect(len(narrow) == len(wide) == 16000, f'{len(narrow)} numbers')
+    for row in range(0, 16000, 16):
+        cosine = sum(a * b for a, b in zip(wide[row:row + 16], narrow[row:row + 16]))
+        expect(cosine > 0.9999, f'vector {row // 16} has a cosine of {cosine} with that of float32')
+    expect(wide != narrow, 'the vectors are those of float32')
+
+
 def test_inspect(program, root):
     """A Qwen3 of 8B whose weights are a hole in a file."""
     directory = root / 'sparse'
@@ -105,6 +128,11 @@ def test_inspect(program, root):
     expect('36 layers, width 4096, 32 heads (8 for keys and values) of 128, inner width 12288' in done.stdout,
            done.stdout)
     expect(f'weights      {end / 2**30:.2f} GiB as BF16' in done.stdout, done.stdout)
+    for dtype, size in ('float32', 2 * end), ('bfloat16', end):  # panels are padded
+        planned = re.search(rf'memory +([0-9.]+) GiB to encode in {dtype}: ([0-9.]+) GiB of weights', done.stdout)
+        expect(planned, done.stdout)
+        expect(size / 2**30 <= float(planned[2]) + 0.01 <= 1.02 * size / 2**30, done.stdout)
+        expect(0.1 < float(planned[1]) - float(planned[2]) < 4, done.stdout)
     expect(seconds < 5, f'reading headers takes {seconds:.1f} s')
 
 
@@ -120,6 +148,7 @@ def main():
                 file.write(json.dumps({'id': i, 'text': f'text {i} ' + 'word ' * (i % 9)}) + '\n')
         test_kills(program, root)
         test_refusals(program, root)
+        test_bfloat16(program, root)
         test_inspect(program, root)
         shutil.rmtree(root / 'sparse')
 

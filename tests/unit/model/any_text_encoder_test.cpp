@@ -20,6 +20,7 @@ template <class Encoder>
 using Model = re::model::TextEncoder<Encoder, Cpu>;
 
 static_assert(re::retrieval::TextEmbedder<AnyTextEncoder<>>);
+static_assert(re::retrieval::TextEmbedder<AnyTextEncoder<re::backend::Cpu<re::bf16>>>);
 static_assert(std::is_nothrow_move_constructible_v<AnyTextEncoder<>> &&
               !std::is_copy_constructible_v<AnyTextEncoder<>>);
 

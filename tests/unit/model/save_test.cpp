@@ -328,6 +328,15 @@ TEST_SUITE("model/save") {
     const test::Scratch scratch;
     save_encoder(scratch / "m",
                  model_of<re::model::BertEncoder<>, Cpu16>(kBert, word_piece(), 8, {.residency = Residency::kServe}));
+    const fs::path directory = scratch / "m";
+    const fs::path copy = scratch / "copy";
+    // example-begin bfloat16
+    using Model = re::model::TextEncoder<re::model::BertEncoder<>, re::backend::Cpu<re::bf16>>;
+    const Model model = Model::load(directory);  // from files in float32, float16 or bfloat16
+    const re::Matrix<float> vectors = model.encode_document({"salt draws water"});
+    model.save(copy);  // in bfloat16
+    // example-end bfloat16
+    CHECK(same_bits(Model::load(copy).encode_document({"salt draws water"}), vectors));
     CHECK(json_of(scratch / "m/config.json")["torch_dtype"] == "bfloat16");
     const auto file = re::io::SafeTensors::open(scratch / "m/model.safetensors");
     for (const std::string& name : file.names()) {
