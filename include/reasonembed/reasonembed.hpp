@@ -168,12 +168,14 @@
 #include <reasonembed/simd/embedding.hpp>
 #include <reasonembed/simd/epilogue.hpp>
 #include <reasonembed/simd/gemm.hpp>
+#include <reasonembed/simd/gemm_blocks.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
 #include <reasonembed/simd/gemm_kernel_avx2.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
+#include <reasonembed/simd/gemm_rounded.hpp>
 #include <reasonembed/simd/map.hpp>
 #include <reasonembed/simd/math.hpp>
 #include <reasonembed/simd/norm.hpp>

@@ -49,7 +49,7 @@ template <class B, class Encoder>
                                "at least 1");
   }
   using Planned = backend::Planned<B>;
-  nn::PlanningAllocator<typename B::Store> allocator;
+  nn::PlanningAllocator<B> allocator;
   const auto parameters = encoder.allocate(allocator);
   Arena arena;
   {

@@ -20,6 +20,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 
@@ -29,9 +30,11 @@ namespace reasonembed::inline REASONEMBED_ABI::nn {
 /// `restore_values` brings them back to the bit. One made `packed_only` never has any: its rows are written and read in
 /// packed form.
 ///
-/// @tparam S  what values are stored in
-template <class S>
+/// @tparam W  the format of the packed form, see simd::PackedMatrix
+template <class W>
 class CpuWeight {
+  using S = simd::StoredElement<W>;
+
  public:
   using Store = S;
 
@@ -41,7 +44,7 @@ class CpuWeight {
   /// @return  packed zeros, without values
   [[nodiscard]] static CpuWeight packed_only(Index rows, Index cols) {
     CpuWeight weight;
-    weight.packed_ = simd::PackedMatrix<S>(rows, cols);
+    weight.packed_ = simd::PackedMatrix<W>(rows, cols);
     weight.rows_ = rows;
     weight.cols_ = cols;
     return weight;
@@ -52,13 +55,13 @@ class CpuWeight {
   /// @return  (N, K) values, or an empty view after `drop_values`
   [[nodiscard]] MatrixView<S> view() { return values_.view(); }
   [[nodiscard]] MatrixView<const S> view() const { return values_.view(); }
-  [[nodiscard]] simd::PackedView<S> packed() const { return packed_.view(); }
+  [[nodiscard]] simd::PackedView<W> packed() const { return packed_.view(); }
   /// Packs the values; allocates the first time alone.
   void pack() {
     if (packed_.n() == rows_ && packed_.k() == cols_) {
       packed_.assign(values_.view());
     } else {
-      packed_ = simd::PackedMatrix<S>(values_.view());
+      packed_ = simd::PackedMatrix<W>(values_.view());
     }
   }
   /// Rows of the packed form alone; see simd::PackedMatrix. @pre packed, or made packed_only
@@ -75,7 +78,7 @@ class CpuWeight {
 
  private:
   Matrix<S> values_;
-  simd::PackedMatrix<S> packed_;
+  simd::PackedMatrix<W> packed_;
   Index rows_ = 0;
   Index cols_ = 0;
 };
@@ -83,10 +86,11 @@ class CpuWeight {
 /// The CPU kernels: names of layers onto the functions of simd/, where shapes, equations and errors are documented.
 ///
 /// Projections and tables rest in StoreType, everything else in S, what the backend computes in.
-template <class StoreType>
-struct Kernels<backend::Cpu<StoreType>> {
-  using S = typename backend::Cpu<StoreType>::Scalar;
-  using Weight = CpuWeight<StoreType>;
+template <class StoreType, class FactorType>
+struct Kernels<backend::Cpu<StoreType, FactorType>> {
+  using S = typename backend::Cpu<StoreType, FactorType>::Scalar;
+  using Format = std::conditional_t<std::same_as<FactorType, bf16>, simd::Bf16Pair, StoreType>;
+  using Weight = CpuWeight<Format>;
   using Factor = CpuWeight<S>;
   using Table = Matrix<StoreType>;
   using Vector = AlignedBuffer<S>;
@@ -94,8 +98,8 @@ struct Kernels<backend::Cpu<StoreType>> {
   using ConstView = MatrixView<const S>;
 
   /// y (T, N) = x (T, K) weight^T + bias; `bias` may be empty
-  template <class Store>
-  static void linear(ConstView x, const CpuWeight<Store>& weight, std::span<const S> bias, View y, Arena& scratch) {
+  template <class W>
+  static void linear(ConstView x, const CpuWeight<W>& weight, std::span<const S> bias, View y, Arena& scratch) {
     if (bias.empty()) {
       simd::gemm(x, weight.packed(), y, simd::Store::kOverwrite, scratch);
     } else {
@@ -107,9 +111,9 @@ struct Kernels<backend::Cpu<StoreType>> {
     simd::gemm(x, weight.packed(), y, simd::Store::kAccumulate, scratch);
   }
   /// dx (T, K) = dy (T, N) weight
-  template <class Store>
-  static void linear_vjp_input(ConstView dy, const CpuWeight<Store>& weight, View dx, Arena& scratch) {
-    static_assert(std::same_as<Store, S>,
+  template <class W>
+  static void linear_vjp_input(ConstView dy, const CpuWeight<W>& weight, View dx, Arena& scratch) {
+    static_assert(std::same_as<W, S>,
                   "reasonembed::nn::Kernels: Backend must store weights in what it computes in to be differentiated: "
                   "train with backend::Cpu<float>, and serve the saved model with Cpu<bf16>");
     simd::gemm(simd::Op::kNone, dy, simd::Op::kNone, weight.view(), dx, simd::Store::kOverwrite, scratch);
@@ -223,6 +227,7 @@ struct Kernels<backend::Cpu<StoreType>> {
 
 static_assert(NeuralKernels<backend::Cpu<float>>);
 static_assert(NeuralKernels<backend::Cpu<bf16>>);
+static_assert(NeuralKernels<backend::Cpu<bf16, bf16>>);
 static_assert(NeuralKernels<backend::Cpu<double>>);
 
 }  // namespace reasonembed::nn

@@ -38,9 +38,10 @@ class PlannedParameter {
 
 /// Kernels that leave their results unwritten, and take the scratch of the real ones. What serves an encoder is here;
 /// there is no plan of training.
-template <class StoreType>
-struct Kernels<backend::Planned<backend::Cpu<StoreType>>> {
-  using S = typename backend::Cpu<StoreType>::Scalar;
+template <class StoreType, class FactorType>
+struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
+  using S = typename backend::Cpu<StoreType, FactorType>::Scalar;
+  using Format = typename Kernels<backend::Cpu<StoreType, FactorType>>::Format;
   using Weight = PlannedParameter<S>;
   using Factor = PlannedParameter<S>;
   using Table = PlannedParameter<S>;
@@ -52,7 +53,7 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType>>> {
 
   static void linear(ConstView x, const Weight& weight, Vectors, View, Arena& scratch) {
     const ArenaScope scope(scratch);
-    (void)scratch.allocate<S>(simd::gemm_scratch<StoreType>(x.rows(), weight.cols(), simd::best_level()));
+    (void)scratch.allocate<S>(simd::gemm_scratch<Format>(x.rows(), weight.cols(), simd::best_level()));
   }
   static void linear_accumulate(ConstView x, const Factor& weight, View y, Arena& scratch) {
     linear(x, weight, {}, y, scratch);
@@ -94,22 +95,26 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType>>> {
 static_assert(NeuralKernels<backend::Planned<backend::Cpu<float>>>);
 
 /// Makes parameters that are nowhere, and counts what they would take when they only serve.
-template <class StoreType>
+///
+/// @tparam B  a Cpu
+template <class B>
 class PlanningAllocator {
+  using Store = typename B::Store;
+
  public:
-  using Leaf = WeightLeaf<backend::Planned<backend::Cpu<StoreType>>>;
-  using Parameter = PlannedParameter<typename backend::Cpu<StoreType>::Scalar>;
+  using Leaf = WeightLeaf<backend::Planned<B>>;
+  using Parameter = PlannedParameter<typename B::Scalar>;
 
   [[nodiscard]] Parameter matrix(Index rows, Index cols) {
-    add<StoreType>(simd::detail::packed_size<StoreType>(rows, cols, simd::best_level()));
+    add<Store>(simd::detail::packed_size<typename Kernels<B>::Format>(rows, cols, simd::best_level()));
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter table(Index rows, Index cols) {
-    add<StoreType>(checked_size("nn::PlanningAllocator", rows, cols));
+    add<Store>(checked_size("nn::PlanningAllocator", rows, cols));
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter vector(Index size) {
-    add<typename backend::Cpu<StoreType>::Scalar>(size);
+    add<typename B::Scalar>(size);
     return Parameter(1, size);
   }
   /// @return  bytes of all that was asked for, as buffers take them

@@ -98,10 +98,10 @@ struct PanelLayout {
   }
 };
 
-/// @return  whether the product with a weight stored in W multiplies pairs
+/// @return  whether the kernels of `level` multiply pairs with a weight of format W
 template <class W>
 [[nodiscard]] constexpr bool multiplies_pairs(Level level) {
-  return std::same_as<W, bf16> && level >= Level::kAvx512Bf16;
+  return std::same_as<W, Bf16Pair> && level >= Level::kAvx512Bf16;
 }
 
 template <class T, class W = T>
@@ -117,13 +117,13 @@ template <class T, class W = T>
   return kScalarPacking<T, W, PortableKernel<T, W>>;
 }
 
-/// @return  the layout in which the kernels of `level` read a weight stored in W
+/// @return  the layout in which the kernels of `level` read a weight of format W
 template <class W>
 [[nodiscard]] constexpr PanelLayout panel_layout(Level level) {
   if (multiplies_pairs<W>(level)) {
     return {48, 2};
   }
-  return {gemm_kernel<Accumulator<W>, W>(level).cols, 1};
+  return {gemm_kernel<Accumulator<W>, StoredElement<W>>(level).cols, 1};
 }
 
 /// Depth of one block: the sums of a product longer than that are formed block by block and added in order. A function

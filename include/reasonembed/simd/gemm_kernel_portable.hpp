@@ -7,17 +7,24 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace reasonembed::inline REASONEMBED_ABI::simd::detail {
+namespace reasonembed::inline REASONEMBED_ABI::simd {
 
-/// What sums are formed in when a weight is stored as W: bf16 is widened, exactly, in the registers.
-template <class W>
-using Accumulator = std::conditional_t<std::same_as<W, bf16>, float, W>;
-
-/// Two consecutive elements of a sum, in one word.
+/// Two consecutive elements of a sum, in one word. As the format of a packed weight: stored in bf16, and the product
+/// rounds its other operand to bf16 too.
 struct alignas(4) Bf16Pair {
   bf16 even;
   bf16 odd;
 };
+
+/// What a weight of format W is stored in.
+template <class W>
+using StoredElement = std::conditional_t<std::same_as<W, Bf16Pair>, bf16, W>;
+
+namespace detail {
+
+/// What sums are formed in when a weight is stored as W: bf16 is widened, exactly, in the registers.
+template <class W>
+using Accumulator = std::conditional_t<std::same_as<W, bf16> || std::same_as<W, Bf16Pair>, float, W>;
 
 /// Elements of the rows that meet elements W of a weight in a micro-kernel.
 template <class W>
@@ -97,4 +104,6 @@ struct PortableKernel {
   }
 };
 
-}  // namespace reasonembed::simd::detail
+}  // namespace detail
+
+}  // namespace reasonembed::simd

@@ -19,26 +19,28 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 /// A weight (N, K) that somebody else packed and owns: panels of columns of its transpose, zero-padded to whole panels,
 /// in the order in which the kernels of one level read them.
 ///
-/// @tparam T  what the weight is stored in
-template <class T>
+/// @tparam W  what the weight is stored in: float, bf16 or double; or Bf16Pair
+template <class W>
 class PackedView {
-  static_assert(std::same_as<T, float> || std::same_as<T, bf16> || std::same_as<T, double>,
-                "reasonembed::simd::PackedView: T must be float, bf16 or double");
+  static_assert(std::same_as<W, float> || std::same_as<W, bf16> || std::same_as<W, double> || std::same_as<W, Bf16Pair>,
+                "reasonembed::simd::PackedView: W must be float, bf16, double or Bf16Pair");
 
  public:
+  using Element = StoredElement<W>;
+
   PackedView() = default;
   /// @param data  panels for the kernel of `level` (see detail::PanelLayout), aligned to kAlignment
-  PackedView(const T* data, Index n, Index k, Level level) : data_(data), n_(n), k_(k), level_(level) {}
+  PackedView(const Element* data, Index n, Index k, Level level) : data_(data), n_(n), k_(k), level_(level) {}
 
   /// @return  rows of the weight: outputs
   [[nodiscard]] Index n() const { return n_; }
   /// @return  columns of the weight: inputs
   [[nodiscard]] Index k() const { return k_; }
   [[nodiscard]] Level level() const { return level_; }
-  [[nodiscard]] const T* data() const { return data_; }
+  [[nodiscard]] const Element* data() const { return data_; }
 
  private:
-  const T* data_ = nullptr;
+  const Element* data_ = nullptr;
   Index n_ = 0;
   Index k_ = 0;
   Level level_ = Level::kPortable;
@@ -46,34 +48,34 @@ class PackedView {
 
 namespace detail {
 
-/// @return  the kernel that multiplies with a weight stored in W
+/// @return  the kernel that multiplies with a weight of format W, pairs apart
 template <class W>
-[[nodiscard]] const GemmKernel<Accumulator<W>, W>& weight_kernel(Level level) {
-  return gemm_kernel<Accumulator<W>, W>(level);
+[[nodiscard]] const GemmKernel<Accumulator<W>, StoredElement<W>>& weight_kernel(Level level) {
+  return gemm_kernel<Accumulator<W>, StoredElement<W>>(level);
 }
 
 /// @return  elements of a packed (n, k) weight
 /// @throws  ShapeError if that is not representable
-template <class T>
+template <class W>
 [[nodiscard]] Index packed_size(Index n, Index k, Level level) {
   (void)checked_size("simd::pack", n, k);
-  const PanelLayout layout = panel_layout<T>(level);
+  const PanelLayout layout = panel_layout<W>(level);
   const Index panels = n / layout.cols + (n % layout.cols != 0 ? 1 : 0);
   return checked_size("simd::pack", checked_size("simd::pack", panels, layout.cols), layout.padded(k));
 }
 
 /// @param weight  rows of whole panels, but for the last of a weight
 /// @param out     packed_size elements
-template <class T>
-void pack_weight(MatrixView<const T> weight, Level level, T* out) {
-  if (!multiplies_pairs<T>(level)) {
-    weight_kernel<T>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
+template <class W, class Element = StoredElement<W>>
+void pack_weight(std::type_identity_t<MatrixView<const Element>> weight, Level level, Element* out) {
+  if (!multiplies_pairs<W>(level)) {
+    weight_kernel<W>(level).pack_b_transposed(weight.data(), weight.stride(), weight.rows(), weight.cols(), out);
     return;
   }
-  const PanelLayout layout = panel_layout<T>(level);
-  std::fill_n(out, packed_size<T>(weight.rows(), weight.cols(), level), T{});
+  const PanelLayout layout = panel_layout<W>(level);
+  std::fill_n(out, packed_size<W>(weight.rows(), weight.cols(), level), Element{});
   for (Index n = 0; n < weight.rows(); ++n) {
-    const std::span<const T> row = weight.row(n);
+    const std::span<const Element> row = weight.row(n);
     for (Index k = 0; k < weight.cols(); ++k) {
       out[layout.index(n, k, weight.cols())] = row[static_cast<std::size_t>(k)];
     }
@@ -94,7 +96,7 @@ template <class T>
 [[nodiscard]] PackedView<T> pack(MatrixView<const T> weight, Arena& arena, Level level = best_level()) {
   require_level("simd::pack", level);
   T* data = arena.allocate<T>(detail::packed_size<T>(weight.rows(), weight.cols(), level)).data();
-  detail::pack_weight(weight, level, data);
+  detail::pack_weight<T>(weight, level, data);
   return {data, weight.rows(), weight.cols(), level};
 }
 
@@ -108,21 +110,25 @@ template <class T>
 /// A packed weight that owns its memory: packed once at load, or after every change of the weight while training.
 ///
 /// Move-only; a moved-from weight is (0, 0).
-template <class T>
+///
+/// @tparam W  as PackedView
+template <class W>
 class PackedMatrix {
  public:
+  using T = StoredElement<W>;
+
   PackedMatrix() = default;
   /// @param weight  (N, K)
   /// @throws ConfigError if the processor lacks `level`; ShapeError if the padded size is not representable
   explicit PackedMatrix(MatrixView<const T> weight, Level level = best_level())
       : buffer_(checked_packed_size(weight, level)), n_(weight.rows()), k_(weight.cols()), level_(level) {
-    detail::pack_weight(weight, level, buffer_.data());
+    detail::pack_weight<W>(weight, level, buffer_.data());
   }
   /// Zeros of shape (n, k), to be filled by `assign_rows`: for a weight that never exists unpacked.
   ///
   /// @throws ConfigError if the processor lacks `level`; ShapeError if the padded size is not representable
   PackedMatrix(Index n, Index k, Level level = best_level())
-      : buffer_((require_level("simd::PackedMatrix", level), detail::packed_size<T>(n, k, level))),
+      : buffer_((require_level("simd::PackedMatrix", level), detail::packed_size<W>(n, k, level))),
         n_(n),
         k_(k),
         level_(level) {}
@@ -151,7 +157,7 @@ class PackedMatrix {
   void assign(MatrixView<const T> weight) {
     require_extent("simd::PackedMatrix::assign", "weight.rows()", weight.rows(), n_);
     require_extent("simd::PackedMatrix::assign", "weight.cols()", weight.cols(), k_);
-    detail::pack_weight(weight, level_, buffer_.data());
+    detail::pack_weight<W>(weight, level_, buffer_.data());
   }
 
   /// Packs some rows in place; all others stay as they are.
@@ -162,7 +168,7 @@ class PackedMatrix {
   /// @note   no allocation; quickest where whole panels change
   void assign_rows(Index first, MatrixView<const T> rows) {
     require_rows("simd::PackedMatrix::assign_rows", first, rows);
-    const detail::PanelLayout layout = detail::panel_layout<T>(level_);
+    const detail::PanelLayout layout = detail::panel_layout<W>(level_);
     const Index last = first + rows.rows();
     Index row = first;
     while (row < last) {
@@ -171,7 +177,7 @@ class PackedMatrix {
       const Index count = whole > 0 ? whole : std::min(layout.cols - within, last - row);
       const MatrixView<const T> block = rows.row_block(row - first, count);
       if (whole > 0) {
-        detail::pack_weight(block, level_, buffer_.data() + layout.index(row, 0, k_));
+        detail::pack_weight<W>(block, level_, buffer_.data() + layout.index(row, 0, k_));
       } else {  // a panel that other rows share
         for (Index i = 0; i < count; ++i) {
           for (Index k = 0; k < k_; ++k) {
@@ -189,7 +195,7 @@ class PackedMatrix {
   /// @throws ShapeError, before any work, if they do not fit
   void unpack_rows(Index first, MatrixView<T> rows) const {
     require_rows("simd::PackedMatrix::unpack_rows", first, rows);
-    const detail::PanelLayout layout = detail::panel_layout<T>(level_);
+    const detail::PanelLayout layout = detail::panel_layout<W>(level_);
     for (Index i = 0; i < rows.rows(); ++i) {
       for (Index k = 0; k < k_; ++k) {
         rows(i, k) = buffer_.data()[layout.index(first + i, k, k_)];
@@ -207,7 +213,7 @@ class PackedMatrix {
     unpack_rows(0, weight);
   }
 
-  [[nodiscard]] PackedView<T> view() const { return {buffer_.data(), n_, k_, level_}; }
+  [[nodiscard]] PackedView<W> view() const { return {buffer_.data(), n_, k_, level_}; }
   [[nodiscard]] Index n() const { return n_; }
   [[nodiscard]] Index k() const { return k_; }
   [[nodiscard]] Level level() const { return level_; }
@@ -226,7 +232,7 @@ class PackedMatrix {
   }
   static Index checked_packed_size(MatrixView<const T> weight, Level level) {
     require_level("simd::PackedMatrix", level);
-    return detail::packed_size<T>(weight.rows(), weight.cols(), level);
+    return detail::packed_size<W>(weight.rows(), weight.cols(), level);
   }
 
   AlignedBuffer<T> buffer_;

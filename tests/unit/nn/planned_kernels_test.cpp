@@ -50,8 +50,8 @@ TEST_SUITE("nn/planned_kernels") {
     }
   }
   TEST_CASE("PlanningAllocator: counts what parameters take that only serve") {
-    PlanningAllocator<float> wide;
-    PlanningAllocator<re::bf16> narrow;
+    PlanningAllocator<re::backend::Cpu<float>> wide;
+    PlanningAllocator<re::backend::Cpu<re::bf16>> narrow;
     const auto check = [](auto& allocator, const auto& packed, std::size_t element) {
       const std::size_t before = allocator.bytes();
       const auto matrix = allocator.matrix(100, 64);

@@ -48,7 +48,9 @@ TEST_SUITE("simd/cpu_features") {
     CHECK(std::string(name_of(Level::kPortable)) == "portable");
     CHECK(std::string(name_of(Level::kAvx2)) == "avx2");
     CHECK(std::string(name_of(Level::kAvx512)) == "avx512");
-    static_assert(Level::kPortable < Level::kAvx2 && Level::kAvx2 < Level::kAvx512);
+    CHECK(std::string(name_of(Level::kAvx512Bf16)) == "avx512_bf16");
+    static_assert(Level::kPortable < Level::kAvx2 && Level::kAvx2 < Level::kAvx512 &&
+                  Level::kAvx512 < Level::kAvx512Bf16);
   }
 
   TEST_CASE("level_of: a level needs all of its extensions") {
@@ -60,7 +62,9 @@ TEST_SUITE("simd/cpu_features") {
     CHECK(detail::level_of(detail::kAvx512fBit | detail::kAvx2Bit) == Level::kPortable);
     CHECK(detail::level_of(detail::kAvx512fBit | detail::kAvx2Bit | detail::kFmaBit) == Level::kAvx512);
     CHECK(detail::level_of(kAll & ~detail::kAvx512fBit) == Level::kAvx2);
-    CHECK(detail::level_of(kAll) == Level::kAvx512);
+    CHECK(detail::level_of(kAll & ~detail::kAvx512bf16Bit) == Level::kAvx512);
+    CHECK(detail::level_of(kAll & ~detail::kAvx512bwBit) == Level::kAvx512);
+    CHECK(detail::level_of(kAll) == Level::kAvx512Bf16);
   }
 
   TEST_CASE("best_level: is the level of the detected extensions, in every thread") {
@@ -155,7 +159,7 @@ TEST_SUITE("simd/cpu_features") {
   }
 
   TEST_CASE("require_level: every level up to the best is accepted, those above are named") {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
       CAPTURE(name_of(level));
       if (level <= simd::best_level()) {
         CHECK_NOTHROW(simd::require_level("simd::test", level));

@@ -62,7 +62,7 @@ struct Visit {
 
 std::vector<Level> supported_levels() {
   std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
     if (level <= re::simd::best_level()) {
       levels.push_back(level);
     }

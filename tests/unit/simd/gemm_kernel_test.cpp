@@ -26,7 +26,7 @@ namespace {
 
 std::vector<Level> supported_levels() {
   std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
     if (level <= re::simd::best_level()) {
       levels.push_back(level);
     }
@@ -49,7 +49,7 @@ AlignedBuffer<T> random_panel(Index depth, Index width, unsigned seed) {
 
 TEST_SUITE("simd/gemm_kernel") {
   TEST_CASE_TEMPLATE("gemm_kernel: every level has a tile that fits the buffer for edges", T, float, double) {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
       const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
       CHECK(kernel.rows > 0);
       CHECK(kernel.cols > 0);
@@ -143,7 +143,7 @@ TEST_SUITE("simd/gemm_kernel") {
   }
 
   TEST_CASE("gemm_kernel: a weight in bf16 has the tile of the float kernel, and aligned loads of half the size") {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
       const auto& kernel = detail::gemm_kernel<float, re::bf16>(level);
       CHECK(kernel.rows == detail::gemm_kernel<float>(level).rows);
       CHECK(kernel.cols == detail::gemm_kernel<float>(level).cols);

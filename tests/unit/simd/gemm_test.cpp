@@ -21,6 +21,7 @@ using re::Arena;
 using re::Index;
 using re::Matrix;
 using re::MatrixView;
+using re::simd::Bf16Pair;
 using re::simd::gemm;
 using re::simd::Level;
 using re::simd::Op;
@@ -35,7 +36,7 @@ constexpr Store kStores[] = {Store::kOverwrite, Store::kAccumulate};
 
 std::vector<Level> supported_levels() {
   std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
     if (level <= re::simd::best_level()) {
       levels.push_back(level);
     }
@@ -540,7 +541,93 @@ TEST_SUITE("simd/gemm") {
     }
   }
 
-  TEST_CASE_TEMPLATE("gemm_scratch: is what the product takes of its arena", W, float, double, re::bf16) {
+  TEST_CASE("gemm: pairs of bf16 are the product of both operands rounded to bf16, at every level and shape") {
+    Arena scratch;
+    for (const Level level : supported_levels()) {
+      for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
+                                    {3, 49, 7},
+                                    {8, 48, 2048},
+                                    {9, 47, 2049},  // two blocks of the depth
+                                    {65, 130, 300},
+                                    {300, 5, 1100},  // several blocks of rows
+                                    {17, 33, 5001},
+                                    {2, 5, 0}}) {
+        const GuardedMatrix<float> a = GuardedMatrix<float>(m, k, 3, 1).fill_random(31);
+        const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(n, k, 2, 5).fill_random(32);
+        const PackedMatrix<Bf16Pair> packed(weight.view(), level);
+        for (const Store store : kStores) {
+          GuardedMatrix<float> c = GuardedMatrix<float>(m, n, 1, 3).fill_random(33);
+          const GuardedMatrix<float> before = c;
+          const std::vector<float> bias(static_cast<std::size_t>(n), 0.3F);
+          gemm(a.view(), packed.view(), c.view(), store, scratch, re::simd::AddBias<float>{bias});
+          double worst = 0.0;
+          for (Index i = 0; i < m; ++i) {
+            for (Index j = 0; j < n; ++j) {
+              double sum = (store == Store::kAccumulate ? double(before(i, j)) : 0.0) + 0.3F;
+              double magnitude = 2.0;
+              for (Index l = 0; l < k; ++l) {
+                const double product =
+                    double(static_cast<float>(re::bf16(a(i, l)))) * double(static_cast<float>(weight(j, l)));
+                sum += product;
+                magnitude += std::fabs(product);
+              }
+              // products of bf16 are exact in float; two roundings at most for each addition
+              worst = std::max(worst, std::fabs(double(c(i, j)) - sum) / (double(k + 4) * 0x1p-23 * magnitude));
+            }
+          }
+          CAPTURE(name_of(level));
+          CAPTURE(m);
+          CAPTURE(n);
+          CAPTURE(k);
+          CHECK(worst <= 1.0);
+          CHECK(c.surroundings_untouched());
+        }
+      }
+    }
+  }
+
+  TEST_CASE("gemm: pairs of bf16 let NaN and infinity through, in their rows and columns alone") {
+    Matrix<float> a(9, 33);
+    std::fill(a.flat().begin(), a.flat().end(), 1.0F);
+    a.view()(2, 32) = std::numeric_limits<float>::quiet_NaN();
+    a.view()(8, 0) = std::numeric_limits<float>::infinity();
+    Matrix<re::bf16> weight(50, 33);
+    std::fill(weight.flat().begin(), weight.flat().end(), re::bf16(0.5F));
+    for (const Level level : supported_levels()) {
+      Matrix<float> c(9, 50);
+      Arena scratch;
+      gemm(std::as_const(a).view(),
+           PackedMatrix<Bf16Pair>(std::as_const(weight).view(), level).view(),
+           c.view(),
+           Store::kOverwrite,
+           scratch);
+      for (Index i = 0; i < 9; ++i) {
+        for (Index j = 0; j < 50; ++j) {
+          CHECK((i == 2 ? std::isnan(c(i, j)) : i == 8 ? std::isinf(c(i, j)) : c(i, j) == 16.5F));
+        }
+      }
+    }
+  }
+
+  TEST_CASE("gemm: a row's bits do not depend on the rows around it, with pairs of bf16") {
+    const GuardedMatrix<float> a = GuardedMatrix<float>(37, 1501).fill_random(34);
+    const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(101, 1501).fill_random(35);
+    Arena scratch;
+    for (const Level level : supported_levels()) {
+      const PackedMatrix<Bf16Pair> packed(weight.view(), level);
+      Matrix<float> all(37, 101);
+      gemm(a.view(), packed.view(), all.view(), Store::kOverwrite, scratch);
+      for (const Index first : {0, 1, 7, 36}) {
+        for (const Index rows : {Index{1}, Index{37} - first}) {
+          GuardedMatrix<float> part(rows, 101, 2, 1);
+          gemm(a.view().row_block(first, rows), packed.view(), part.view(), Store::kOverwrite, scratch);
+          CHECK(same<float>(std::as_const(part).view(), std::as_const(all).view().row_block(first, rows)));
+        }
+      }
+    }
+  }
+
+  TEST_CASE_TEMPLATE("gemm_scratch: is what the product takes of its arena", W, float, double, re::bf16, Bf16Pair) {
     using T = re::simd::detail::Accumulator<W>;
     for (const Level level : supported_levels()) {
       for (const auto& [m, k] : {std::pair<Index, Index>{1, 1}, {7, 33}, {512, 1024}, {3, 5000}, {1000, 16}}) {

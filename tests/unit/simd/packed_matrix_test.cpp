@@ -35,7 +35,7 @@ namespace {
 
 std::vector<Level> supported_levels() {
   std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
+  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
     if (level <= re::simd::best_level()) {
       levels.push_back(level);
     }
@@ -46,19 +46,22 @@ std::vector<Level> supported_levels() {
 /// Element (n, k) of a packed weight, found from the documented layout; n may lie in the padding.
 template <class T>
 T packed_element(PackedView<T> packed, Index n, Index k) {
-  const Index cols = re::simd::detail::weight_kernel<T>(packed.level()).cols;
-  return packed.data()[(n / cols * packed.k() + k) * cols + n % cols];
+  const re::simd::detail::PanelLayout layout = re::simd::detail::panel_layout<T>(packed.level());
+  const Index line = layout.cols * layout.group;  // elements of a panel that one step of a kernel reads
+  const Index lines = (packed.k() + layout.group - 1) / layout.group;
+  return packed
+      .data()[(n / layout.cols * lines + k / layout.group) * line + n % layout.cols * layout.group + k % layout.group];
 }
 
 /// Whether `packed` holds `weight` and zeros in its padding.
 template <class T>
 bool holds(PackedView<T> packed, MatrixView<const T> weight) {
-  const Index cols = re::simd::detail::weight_kernel<T>(packed.level()).cols;
-  const Index padded = (weight.rows() + cols - 1) / cols * cols;
+  const re::simd::detail::PanelLayout layout = re::simd::detail::panel_layout<T>(packed.level());
+  const Index padded = (weight.rows() + layout.cols - 1) / layout.cols * layout.cols;
   bool equal = packed.n() == weight.rows() && packed.k() == weight.cols();
   for (Index n = 0; equal && n < padded; ++n) {
-    for (Index k = 0; equal && k < weight.cols(); ++k) {
-      equal = packed_element(packed, n, k) == (n < weight.rows() ? weight(n, k) : T{});
+    for (Index k = 0; equal && k < layout.padded(weight.cols()); ++k) {
+      equal = packed_element(packed, n, k) == (n < weight.rows() && k < weight.cols() ? weight(n, k) : T{});
     }
   }
   return equal;
@@ -367,13 +370,13 @@ TEST_SUITE("simd/packed_matrix") {
   }
 
   TEST_CASE("pack: refuses a level that the processor lacks") {
-    if (re::simd::best_level() == Level::kAvx512) {
+    if (re::simd::best_level() == Level::kAvx512Bf16) {
       MESSAGE("skipped: this processor has every level");
       return;
     }
     Arena arena;
-    CHECK_THROWS_AS((void)re::simd::pack(Matrix<float>(1, 1).view(), arena, Level::kAvx512), re::ConfigError);
-    CHECK_THROWS_AS(PackedMatrix<float>(Matrix<float>(1, 1).view(), Level::kAvx512), re::ConfigError);
+    CHECK_THROWS_AS((void)re::simd::pack(Matrix<float>(1, 1).view(), arena, Level::kAvx512Bf16), re::ConfigError);
+    CHECK_THROWS_AS(PackedMatrix<float>(Matrix<float>(1, 1).view(), Level::kAvx512Bf16), re::ConfigError);
   }
 
   TEST_CASE("pack: refuses a padded size that no Index can hold") {
