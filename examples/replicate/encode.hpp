@@ -35,6 +35,7 @@ struct EncodeOptions {
   std::string field = "text";
   std::string pooling = {};
   std::string dtype = "float32";
+  std::string products = "float32";
   std::string verify = "fast";
   int threads = 0;
   re::Index shard = 4096;
@@ -90,6 +91,7 @@ class Encoding {
                               {"task", options_.task},
                               {"pooling", options_.pooling},
                               {"dtype", options_.dtype},
+                              {"products", options_.products},
                               {"input", input.hex()},
                               {"texts", texts_},
                               {"shard", options_.shard}};
@@ -151,6 +153,7 @@ class Encoding {
 // The ten encoders that a directory may hold are compiled once for each precision, in a file of its own.
 void encode_in_float32(const EncodeOptions& options);
 void encode_in_bfloat16(const EncodeOptions& options);
+void encode_in_rounded_bfloat16(const EncodeOptions& options);
 
 inline void add_encode(CLI::App& app) {
   CLI::App* command = app.add_subcommand("encode", "Turns a file of texts into a file of vectors; killed, it goes on.");
@@ -165,12 +168,28 @@ inline void add_encode(CLI::App& app) {
   command->add_option("--pooling", options->pooling, "mean, cls or lasttoken, where the directory does not say");
   command->add_option("--dtype", options->dtype, "of weights; bfloat16 takes half the memory")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command
+      ->add_option(
+          "--products",
+          options->products,
+          "what activations are rounded to before a product with weights in bfloat16: bfloat16 is quicker, and "
+          "less exact")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
   command->add_option("--verify", options->verify, "how much of the model's vector contract is checked")
       ->check(CLI::IsMember({"off", "fast", "full"}));
   command->add_option("--threads", options->threads, "0 takes one per hardware thread");
   command->add_option("--shard", options->shard, "texts a part")->check(CLI::PositiveNumber);
-  command->callback(
-      [options] { options->dtype == "bfloat16" ? encode_in_bfloat16(*options) : encode_in_float32(*options); });
+  command->callback([options] {
+    const bool rounds = options->products == "bfloat16";
+    if (options->dtype == "float32") {
+      if (rounds) {
+        throw CLI::ValidationError("--products", "bfloat16 needs --dtype bfloat16");
+      }
+      encode_in_float32(*options);
+    } else {
+      rounds ? encode_in_rounded_bfloat16(*options) : encode_in_bfloat16(*options);
+    }
+  });
 }
 
 }  // namespace replicate

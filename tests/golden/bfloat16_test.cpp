@@ -26,13 +26,13 @@ using Cpu16 = re::backend::Cpu<re::bf16>;
 namespace {
 
 /// A tiny encoder in bfloat16, and what PyTorch makes of its texts.
-template <class Encoder>
+template <class Encoder, class B = Cpu16>
 struct Family {
   explicit Family(const std::string& name, Residency residency, const re::model::DirectoryOptions& said)
       : directory(test::source_path("tests/golden/tiny_" + name)),
         description(re::model::read_encoder_description(directory, said)),
         encoder(description.config, description.options),
-        weights(re::model::load_weights<Cpu16>(
+        weights(re::model::load_weights<B>(
             encoder, description.family, re::io::ShardedSafeTensors::open(directory), residency)),
         file(re::io::SafeTensors::open(test::source_path("tests/golden/bfloat16/embeddings.safetensors"))),
         prefix(name + "."),
@@ -46,7 +46,7 @@ struct Family {
   }
   [[nodiscard]] Matrix<float> embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> ends) const {
     re::Arena arena;
-    re::nn::Context<Cpu16> context{.arena = arena, .batch = {.tokens = ids, .offsets = ends}};
+    re::nn::Context<B> context{.arena = arena, .batch = {.tokens = ids, .offsets = ends}};
     Matrix<float> got(static_cast<Index>(ends.size()) - 1, encoder.dim());
     re::nn::Nothing nothing;
     encoder.forward(context, weights, got.view(), nothing);
@@ -56,7 +56,7 @@ struct Family {
   std::filesystem::path directory;
   re::model::EncoderDescription description;
   Encoder encoder;
-  typename Encoder::template Parameters<re::nn::WeightLeaf<Cpu16>> weights;
+  typename Encoder::template Parameters<re::nn::WeightLeaf<B>> weights;
   re::io::SafeTensors file;
   std::string prefix;
   std::vector<std::int32_t> tokens;
@@ -96,6 +96,15 @@ void check_family(const std::string& name, const re::model::DirectoryOptions& sa
     const Matrix<float> alone = family.embed(ids, ends);
     CHECK(std::equal(alone.flat().begin(), alone.flat().end(), got.row(static_cast<Index>(b)).begin()));
   }
+  // Rounded activations: as far from float32 as PyTorch's, and the same vector alone.
+  const Family<Encoder, re::backend::Cpu<re::bf16, re::bf16>> rounding(name, Residency::kServe, said);
+  const Matrix<float> rounded = rounding.embed(family.tokens, family.offsets);
+  CHECK(least_cosine(rounded, family.read("float32")) >= 0.9997);
+  CHECK(least_cosine(rounded, family.read("bfloat16")) >= 0.9997);
+  CHECK(least_cosine(rounded, got) < 1.0);
+  const std::vector<std::int32_t> first = {0, family.offsets[1]};
+  const Matrix<float> alone = rounding.embed(std::span(family.tokens).first(static_cast<std::size_t>(first[1])), first);
+  CHECK(std::equal(alone.flat().begin(), alone.flat().end(), rounded.row(0).begin()));
   const Family<Encoder> unpacked(name, Residency::kTrain, said);
   const Matrix<float> same = unpacked.embed(family.tokens, family.offsets);
   CHECK(std::equal(same.flat().begin(), same.flat().end(), got.flat().begin()));
