@@ -70,6 +70,19 @@ inline void require_replaceable(const std::filesystem::path& directory, const Sa
   }
 }
 
+/// @throws ConfigError if weights were dropped
+template <class Encoder, class Weights>
+void require_values(const std::string& where, const Encoder& encoder, const Weights& weights) {
+  encoder.visit_weights(weights, [&](const auto& weight) {
+    if (weight.view().size() != weight.rows() * weight.cols()) {
+      throw ConfigError::invalid(where,
+                                 "an unpacked weight",
+                                 "dropped after loading",
+                                 "an encoder loaded or made with Residency::kTrain, or make_trainable() called");
+    }
+  });
+}
+
 /// Tensors under the names of a family, and the zeros among them.
 template <class S>
 struct CheckpointTensors {
@@ -83,14 +96,7 @@ template <nn::NeuralKernels B, class Encoder, class S = typename B::Scalar>
     const Encoder& encoder,
     const typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,
     const Family& family) {
-  encoder.visit_weights(weights, [](const auto& weight) {
-    if (weight.view().size() != weight.rows() * weight.cols()) {
-      throw ConfigError::invalid("model::save_encoder",
-                                 "an unpacked weight",
-                                 "dropped after loading",
-                                 "an encoder loaded or made with Residency::kTrain, or make_trainable() called");
-    }
-  });
+  require_values("model::save_encoder", encoder, weights);
   CheckpointTensors<S> checkpoint;
   encoder.visit(weights, [&](const nn::ParameterSlice<const S>& slice) {
     const std::string name = family.tensor_name(slice.name);
