@@ -69,6 +69,9 @@
 #include <reasonembed/io/jsonl.hpp>
 #include <reasonembed/io/line_reader.hpp>
 #include <reasonembed/io/npy.hpp>
+#include <reasonembed/io/onnx_graph.hpp>
+#include <reasonembed/io/onnx_messages.hpp>
+#include <reasonembed/io/protobuf_message.hpp>
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
@@ -91,10 +94,13 @@
 #include <reasonembed/model/decoder.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/export_onnx.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
+#include <reasonembed/model/onnx_encoder_graph.hpp>
+#include <reasonembed/model/onnx_form.hpp>
 #include <reasonembed/model/post_processor_json.hpp>
 #include <reasonembed/model/pre_tokenizer_json.hpp>
 #include <reasonembed/model/qwen2.hpp>

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -134,7 +135,8 @@ class OnnxGraph {
     AtomicFile file(path);
     const auto tensors = external_tensor_messages(data_path.filename().string(), data);
     model(metadata, tensors).write([&](std::string_view bytes) { file.write(bytes); });
-    std::filesystem::remove(std::filesystem::weakly_canonical(path));  // a link stays
+    std::error_code ignored;  // what can not be removed can not be replaced either, which commit() says
+    std::filesystem::remove(std::filesystem::weakly_canonical(path, ignored), ignored);  // a link stays
     data.commit();
     file.commit();
   }
