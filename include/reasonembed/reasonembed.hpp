@@ -98,6 +98,7 @@
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/model_card.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
 #include <reasonembed/model/onnx_encoder_graph.hpp>
 #include <reasonembed/model/onnx_form.hpp>
@@ -135,6 +136,7 @@
 #include <reasonembed/nn/layer_norm.hpp>
 #include <reasonembed/nn/linear.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
+#include <reasonembed/nn/parameter_count.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/nn/pooling.hpp>
 #include <reasonembed/nn/post_norm_block.hpp>
@@ -224,3 +226,4 @@
 #include <reasonembed/train/seed_study.hpp>
 #include <reasonembed/train/trainable.hpp>
 #include <reasonembed/train/trainer.hpp>
+#include <reasonembed/train/training_card.hpp>

@@ -7,11 +7,11 @@
 #include <reasonembed/io/dtype.hpp>
 #include <reasonembed/io/onnx_graph.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
+#include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/onnx_encoder_graph.hpp>
 #include <reasonembed/model/onnx_form.hpp>
 #include <reasonembed/model/registry.hpp>
-#include <reasonembed/model/save.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
@@ -43,6 +43,19 @@ inline std::string onnx_tensor_name(const std::string& architecture,
     }
   }
   return parameter;
+}
+
+/// @throws ConfigError if weights were dropped
+template <class Encoder, class Weights>
+void require_values(const std::string& where, const Encoder& encoder, const Weights& weights) {
+  encoder.visit_weights(weights, [&](const auto& weight) {
+    if (weight.view().size() != weight.rows() * weight.cols()) {
+      throw ConfigError::invalid(where,
+                                 "an unpacked weight",
+                                 "dropped after loading",
+                                 "an encoder loaded or made with Residency::kTrain, or make_trainable() called");
+    }
+  });
 }
 
 /// Adds every parameter as float32; those of another type are converted into `converted`.
