@@ -230,8 +230,9 @@ inline constexpr std::string_view kCardUsage = R"(
 With reasonembed, C++:
 
 ```cpp
-#include <reasonembed/reasonembed.hpp>
-
+)"
+                                               "#include <reasonembed/reasonembed.hpp>\n"
+                                               R"(
 const auto model = reasonembed::model::AnyTextEncoder<>::load("path/to/this/directory");
 const auto queries = model.encode_query(query_texts);           // (B, D)
 const auto documents = model.encode_document(document_texts);  // (N, D)
