@@ -93,6 +93,7 @@
 #include <reasonembed/model/contract_files.hpp>
 #include <reasonembed/model/decoder.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
+#include <reasonembed/model/encoder_choice.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/export_onnx.hpp>
 #include <reasonembed/model/family.hpp>
