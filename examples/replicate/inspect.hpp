@@ -1,10 +1,14 @@
 #pragma once
-/// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone.
+/// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone, and whether it keeps its
+/// contract.
 #include <reasonembed/io/dtype.hpp>
+#include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/static_encoder.hpp>
 
+#include "contract.hpp"
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -24,12 +28,41 @@ inline std::string gibibytes(double bytes) {
 }
 
 inline void print_role(const char* name, const re::model::Role& role) {
-  std::printf(
-      "%-12s prompt %s, at most %td tokens\n", name, re::io::in_quotes(role.prompt, 120).c_str(), role.max_tokens);
+  const std::string limit =
+      role.max_tokens == 0 ? "of any length" : "at most " + std::to_string(role.max_tokens) + " tokens";
+  std::printf("%-12s prompt %s, %s\n", name, re::io::in_quotes(role.prompt, 120).c_str(), limit.c_str());
+}
+
+/// Static embeddings: a table and a tokenizer.
+inline void inspect_static(const std::filesystem::path& directory) {
+  const re::model::StaticDescription model = re::model::read_static_description(directory);
+  const auto weights = re::io::SafeTensors::open(model.place / "model.safetensors");
+  double parameters = 0.0;
+  double bytes = 0.0;
+  for (const std::string& name : weights.names()) {
+    const re::io::TensorInfo& tensor = weights.tensor(name);
+    parameters += static_cast<double>(tensor.size());
+    bytes += static_cast<double>(tensor.bytes.size());
+    std::printf("%-12s %s, %s %s\n",
+                "tensor",
+                name.c_str(),
+                std::string(re::io::dtype_name(tensor.dtype)).c_str(),
+                re::io::shape_text(tensor.shape).c_str());
+  }
+  std::printf("%-12s static embeddings of %s\n", "family", model.model2vec ? "model2vec" : "sentence-transformers");
+  std::printf("%-12s %.0f, %s\n", "parameters", parameters, gibibytes(bytes).c_str());
+  std::printf("%-12s %s to encode (f32)\n", "memory", gibibytes(4.0 * parameters).c_str());
+  std::printf("%-12s mean, vectors %s\n",
+              "pooling",
+              !model.normalize   ? "not said to be of unit length or not"
+              : *model.normalize ? "of unit length"
+                                 : "as they are");
+  print_role("query", {model.query_prompt, model.model2vec ? 512 : 0});
+  print_role("document", {model.document_prompt, model.model2vec ? 512 : 0});
 }
 
 /// No weight is read: a model of any size takes milliseconds.
-inline void inspect(const std::filesystem::path& directory) {
+inline void inspect_encoder(const std::filesystem::path& directory) {
   const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
   const auto weights = re::io::ShardedSafeTensors::open(directory);
   std::map<std::string, double> bytes;
@@ -76,8 +109,22 @@ inline void inspect(const std::filesystem::path& directory) {
 inline void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
   auto directory = std::make_shared<std::string>();
+  auto verify = std::make_shared<std::string>("off");
+  command->option_defaults()->always_capture_default();
   command->add_option("model", *directory, "directory of Hugging Face or sentence-transformers")->required();
-  command->callback([directory] { inspect(*directory); });
+  command->add_option("--verify", *verify, "off reads no weight; fast and full load the model against its contract")
+      ->check(CLI::IsMember({"off", "fast", "full"}));
+  command->callback([directory, verify] {
+    if (re::model::is_static_directory(*directory)) {
+      inspect_static(*directory);
+    } else {
+      inspect_encoder(*directory);
+    }
+    print_contract(*directory);
+    if (*verify != "off") {
+      verify_contract(*directory, *verify == "full" ? re::model::Verify::kFull : re::model::Verify::kFast);
+    }
+  });
 }
 
 }  // namespace replicate
