@@ -30,12 +30,12 @@ doctest-dev <doctest/doctest.h unit tests
 libcpp-httplib-dev <httplib.h a server for the tests of the HTTP client
 openssl openssl certificates for that server
 librandom123-dev <Random123/philox.h reference of the random number generator
+clang-19 clang++-19 the fuzzers, and the second compiler
+libclang-rt-19-dev - libFuzzer, and sanitizers under clang
 TABLE
   fi
   if [ "$1" = full ]; then
     cat <<'TABLE'
-clang-19 clang++-19 the second compiler
-libclang-rt-19-dev - sanitizers and fuzzing under clang
 llvm-19 llvm-symbolizer-19 readable stacks in sanitizer reports
 clang-tidy-19 clang-tidy-19 static analysis
 clang-format-19 clang-format-19 checks the layout of the code
