@@ -180,4 +180,16 @@ TEST_SUITE("model/export_onnx") {
                          re::ConfigError);
     CHECK_THROWS_AS(re::model::export_onnx("/nonexistent/x.onnx", model), re::IoError);
   }
+  TEST_CASE("export_onnx: a saved model, loaded to be exported") {
+    const test::Scratch scratch;
+    const auto directory = scratch / "model";
+    const auto path = scratch / "model.onnx";
+    onnx_model<Qwen3>(kOnnxSizes).save(directory);
+    using Model = re::model::TextEncoder<Qwen3, re::backend::Cpu<float>>;
+    // example-begin export_onnx
+    const auto model = Model::load(directory, {.residency = re::model::Residency::kTrain});
+    re::model::export_onnx(path, model);
+    // example-end export_onnx
+    CHECK(re::io::read_text_file(path) == onnx_bytes(onnx_model<Qwen3>(kOnnxSizes)));
+  }
 }
