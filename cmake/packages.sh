@@ -19,6 +19,7 @@ libeigen3-dev <Eigen/Core linear algebra
 libxsimd-dev <xsimd/xsimd.hpp SIMD
 nlohmann-json3-dev <nlohmann/json.hpp JSON
 libutf8proc-dev <utf8proc.h Unicode for the tokenizers
+libpcre2-dev <pcre2posix.h regular expressions of tokenizers
 libcli11-dev <CLI/CLI.hpp options of the example programs
 libcurl4-openssl-dev <curl/curl.h HTTP to language models
 libsqlite3-dev <sqlite3.h the journal of calls

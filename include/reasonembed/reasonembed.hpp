@@ -195,10 +195,13 @@
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/byte_trie.hpp>
 #include <reasonembed/text/character_map.hpp>
+#include <reasonembed/text/newer_characters.hpp>
 #include <reasonembed/text/normalization_form.hpp>
 #include <reasonembed/text/normalizers.hpp>
 #include <reasonembed/text/pre_tokenizers.hpp>
 #include <reasonembed/text/reference_characters.hpp>
+#include <reasonembed/text/regex_syntax.hpp>
+#include <reasonembed/text/regular_expression.hpp>
 #include <reasonembed/text/special_tokens.hpp>
 #include <reasonembed/text/split_patterns.hpp>
 #include <reasonembed/text/splitter.hpp>
