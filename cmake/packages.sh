@@ -19,6 +19,7 @@ libeigen3-dev <Eigen/Core linear algebra
 libxsimd-dev <xsimd/xsimd.hpp SIMD
 nlohmann-json3-dev <nlohmann/json.hpp JSON
 libutf8proc-dev <utf8proc.h Unicode for the tokenizers
+libpcre2-dev <pcre2posix.h regular expressions of tokenizers
 libcli11-dev <CLI/CLI.hpp options of the example programs
 libcurl4-openssl-dev <curl/curl.h HTTP to language models
 libsqlite3-dev <sqlite3.h the journal of calls
@@ -30,12 +31,12 @@ doctest-dev <doctest/doctest.h unit tests
 libcpp-httplib-dev <httplib.h a server for the tests of the HTTP client
 openssl openssl certificates for that server
 librandom123-dev <Random123/philox.h reference of the random number generator
+clang-19 clang++-19 the fuzzers, and the second compiler
+libclang-rt-19-dev - libFuzzer, and sanitizers under clang
 TABLE
   fi
   if [ "$1" = full ]; then
     cat <<'TABLE'
-clang-19 clang++-19 the second compiler
-libclang-rt-19-dev - sanitizers and fuzzing under clang
 llvm-19 llvm-symbolizer-19 readable stacks in sanitizer reports
 clang-tidy-19 clang-tidy-19 static analysis
 clang-format-19 clang-format-19 checks the layout of the code

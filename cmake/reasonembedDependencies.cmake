@@ -15,6 +15,20 @@ function(reasonembed_import_headers target variable header)
   endif()
 endfunction()
 
+# Creates the imported target `target` from the directory that holds `header` and the library `name`, unless it exists.
+function(reasonembed_import_library target variable header name)
+  if(NOT TARGET ${target})
+    find_path(${variable}_INCLUDE_DIR ${header})
+    find_library(${variable}_LIBRARY ${name})
+    mark_as_advanced(${variable}_INCLUDE_DIR ${variable}_LIBRARY)
+    if(${variable}_INCLUDE_DIR AND ${variable}_LIBRARY)
+      add_library(${target} UNKNOWN IMPORTED)
+      set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${${variable}_LIBRARY}
+                                                 INTERFACE_INCLUDE_DIRECTORIES ${${variable}_INCLUDE_DIR})
+    endif()
+  endif()
+endfunction()
+
 # Sets `result` to the version that the macros named last spell in `file`, joined by dots; empty without the file.
 function(reasonembed_header_version result file)
   set(_parts "")
@@ -74,19 +88,14 @@ macro(reasonembed_find_dependencies result)
       list(APPEND ${result} "nlohmann-json (Debian: nlohmann-json3-dev)")
     endif()
 
-    # Ships no CMake package in Debian 12.
+    # Neither ships a CMake package in Debian 12.
+    reasonembed_import_library(utf8proc::utf8proc REASONEMBED_UTF8PROC utf8proc.h utf8proc)
     if(NOT TARGET utf8proc::utf8proc)
-      find_path(REASONEMBED_UTF8PROC_INCLUDE_DIR utf8proc.h)
-      find_library(REASONEMBED_UTF8PROC_LIBRARY utf8proc)
-      mark_as_advanced(REASONEMBED_UTF8PROC_INCLUDE_DIR REASONEMBED_UTF8PROC_LIBRARY)
-      if(REASONEMBED_UTF8PROC_INCLUDE_DIR AND REASONEMBED_UTF8PROC_LIBRARY)
-        add_library(utf8proc::utf8proc UNKNOWN IMPORTED)
-        set_target_properties(utf8proc::utf8proc PROPERTIES
-                              IMPORTED_LOCATION ${REASONEMBED_UTF8PROC_LIBRARY}
-                              INTERFACE_INCLUDE_DIRECTORIES ${REASONEMBED_UTF8PROC_INCLUDE_DIR})
-      else()
-        list(APPEND ${result} "utf8proc (Debian: libutf8proc-dev)")
-      endif()
+      list(APPEND ${result} "utf8proc (Debian: libutf8proc-dev)")
+    endif()
+    reasonembed_import_library(PCRE2::8BIT REASONEMBED_PCRE2 pcre2.h pcre2-8)
+    if(NOT TARGET PCRE2::8BIT)
+      list(APPEND ${result} "PCRE2 of 8 bits (Debian: libpcre2-dev)")
     endif()
   endif()
 

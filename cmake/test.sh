@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. usage: bash cmake/test.sh [quick|full]
 #
-# quick (the default): every test under g++, and the unit tests under the address and undefined-behaviour sanitizers.
-# full: also clang, the release build, the thread sanitizer, the fuzzers, clang-tidy and the layout of the code.
+# quick (the default): every test under g++, the unit tests under the address and undefined-behaviour sanitizers, and each
+# fuzzer for 20 seconds.
+# full: also clang, the release build, the thread sanitizer, clang-tidy and the layout of the code, and each fuzzer for ten
+# minutes. REASONEMBED_FUZZ_SECONDS sets another time.
 # Tests on data outside the repository look for it in the directory REASONEMBED_DATA and say when they skip.
 set -euo pipefail
 
@@ -78,6 +80,11 @@ run_step "dev: build" reasonembed_build dev
 run_step "dev: tests" run_tests dev
 run_step "asan: build" reasonembed_build asan
 run_step "asan: unit tests" run_tests asan
+run_step "fuzz: build" reasonembed_build fuzz
+if [ "$mode" = full ]; then
+  export REASONEMBED_FUZZ_SECONDS=${REASONEMBED_FUZZ_SECONDS:-600}
+fi
+run_step "fuzz: runs" run_tests fuzz
 if [ "$mode" = full ]; then
   export REASONEMBED_LONG_TESTS=1 # property tests repeat much more often from here on
   run_step "format" check_format
@@ -87,7 +94,5 @@ if [ "$mode" = full ]; then
   run_step "release: tests" run_tests release
   run_step "tsan: build" reasonembed_build tsan
   run_step "tsan: unit tests" run_tests tsan
-  run_step "fuzz: build" reasonembed_build fuzz
-  run_step "fuzz: runs" run_tests fuzz
   run_step "tidy" reasonembed_build tidy
 fi

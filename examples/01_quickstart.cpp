@@ -27,9 +27,10 @@ void compare(const examples::Arguments& arguments, const Start& start, double lr
     options.optimizer.lr = lr;
     options.sampler = {.group_size = 2, .batch_size = 32};
     options.epochs = arguments.epochs;
-    const auto trained = re::train::study_seeds(name, start, rows, dataset, options, arguments.seeds);
+    auto trained = re::train::study_seeds(name, start, rows, dataset, options, arguments.seeds);
     comparison.add(trained);
-    trained.last_model.save(arguments.save);
+    trained.card.scores = {re::train::card_score(arguments.eval_split, trained.row, arguments.command)};
+    trained.last_model.save(arguments.save, {.card = trained.card});
   };
   study("infonce", re::loss::Contrastive<re::loss::Uniform>({.temperature = 0.05}));
   study("redapter",

@@ -29,9 +29,9 @@ int main(int argc, char** argv) {
                      .sampler = {.group_size = 2, .batch_size = 32},
                      .epochs = arguments.epochs,
                      .checkpoint = {.directory = "checkpoint", .every = 10}});
-    const re::train::RunEnd end =
-        trainer.fit(re::data::read_rows("rows.jsonl"), re::train::ProgressBar{}, re::train::JsonlLog{"run.jsonl"});
-    trainer.model().save("trained-model");
+    const re::data::TrainingRows read = re::data::read_rows("rows.jsonl");
+    const re::train::RunEnd end = trainer.fit(read, re::train::ProgressBar{}, re::train::JsonlLog{"run.jsonl"});
+    trainer.model().save("trained-model", {.card = re::train::training_card(trainer, read)});
     // example-end train
     std::printf("%td of %td steps, saved to trained-model\n", re::Index{end.steps}, re::Index{end.total_steps});
   });

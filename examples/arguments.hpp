@@ -28,6 +28,7 @@ struct Arguments {
   int threads = 0;
   std::string save = "quickstart-model";
   std::string report = "quickstart.json";
+  std::string command = "";  ///< as it was typed
 
   [[nodiscard]] re::model::TextEncoderOptions encoder_options() const { return {.threads = threads}; }
   /// Reads one split of the dataset, and says how large it is and what is unusual about it.
@@ -62,6 +63,9 @@ int run(int argc, char** argv, const char* description, const Program& program) 
   app.add_option("--save", arguments.save, "where the last model goes");
   app.add_option("--report", arguments.report, "JSON file; the same as .html and run files lie beside it");
   CLI11_PARSE(app, argc, argv);
+  for (int i = 0; i < argc; ++i) {
+    arguments.command += (i == 0 ? "" : " ") + std::string(argv[i]);
+  }
   program(arguments);
   return 0;
 } catch (const std::exception& error) {

@@ -1,15 +1,19 @@
 #pragma once
-/// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone.
+/// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone, and whether it keeps its
+/// contract.
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/io/dtype.hpp>
+#include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/memory_plan.hpp>
+#include <reasonembed/model/static_encoder.hpp>
 #include <reasonembed/model/text_encoder.hpp>
 
+#include "contract.hpp"
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -29,8 +33,37 @@ inline std::string gibibytes(double bytes) {
 }
 
 inline void print_role(const char* name, const re::model::Role& role) {
-  std::printf(
-      "%-12s prompt %s, at most %td tokens\n", name, re::io::in_quotes(role.prompt, 120).c_str(), role.max_tokens);
+  const std::string limit =
+      role.max_tokens == 0 ? "of any length" : "at most " + std::to_string(role.max_tokens) + " tokens";
+  std::printf("%-12s prompt %s, %s\n", name, re::io::in_quotes(role.prompt, 120).c_str(), limit.c_str());
+}
+
+/// Static embeddings: a table and a tokenizer.
+inline void inspect_static(const std::filesystem::path& directory) {
+  const re::model::StaticDescription model = re::model::read_static_description(directory);
+  const auto weights = re::io::SafeTensors::open(model.place / "model.safetensors");
+  double parameters = 0.0;
+  double bytes = 0.0;
+  for (const std::string& name : weights.names()) {
+    const re::io::TensorInfo& tensor = weights.tensor(name);
+    parameters += static_cast<double>(tensor.size());
+    bytes += static_cast<double>(tensor.bytes.size());
+    std::printf("%-12s %s, %s %s\n",
+                "tensor",
+                name.c_str(),
+                std::string(re::io::dtype_name(tensor.dtype)).c_str(),
+                re::io::shape_text(tensor.shape).c_str());
+  }
+  std::printf("%-12s static embeddings of %s\n", "family", model.model2vec ? "model2vec" : "sentence-transformers");
+  std::printf("%-12s %.0f, %s\n", "parameters", parameters, gibibytes(bytes).c_str());
+  std::printf("%-12s %s to encode (f32)\n", "memory", gibibytes(4.0 * parameters).c_str());
+  std::printf("%-12s mean, vectors %s\n",
+              "pooling",
+              !model.normalize   ? "not said to be of unit length or not"
+              : *model.normalize ? "of unit length"
+                                 : "as they are");
+  print_role("query", {model.query_prompt, model.model2vec ? 512 : 0});
+  print_role("document", {model.document_prompt, model.model2vec ? 512 : 0});
 }
 
 /// What encoding takes with weights in B's store: the encoder's own code says it, on a backend that computes nothing.
@@ -50,7 +83,7 @@ void print_memory(const re::model::EncoderDescription& model, const char* dtype,
 }
 
 /// No weight is read: a model of any size takes milliseconds.
-inline void inspect(const std::filesystem::path& directory, int threads) {
+inline void inspect_encoder(const std::filesystem::path& directory, int threads) {
   const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
   const auto weights = re::io::ShardedSafeTensors::open(directory);
   std::map<std::string, double> bytes;
@@ -99,10 +132,24 @@ inline void inspect(const std::filesystem::path& directory, int threads) {
 inline void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
   auto directory = std::make_shared<std::string>();
+  auto verify = std::make_shared<std::string>("off");
+  command->option_defaults()->always_capture_default();
   command->add_option("model", *directory, "directory of Hugging Face or sentence-transformers")->required();
+  command->add_option("--verify", *verify, "off reads no weight; fast and full load the model against its contract")
+      ->check(CLI::IsMember({"off", "fast", "full"}));
   auto threads = std::make_shared<int>(0);
   command->add_option("--threads", *threads, "that memory is planned for; 0 takes one per hardware thread");
-  command->callback([directory, threads] { inspect(*directory, re::ThreadPool(*threads).size()); });
+  command->callback([directory, verify, threads] {
+    if (re::model::is_static_directory(*directory)) {
+      inspect_static(*directory);
+    } else {
+      inspect_encoder(*directory, re::ThreadPool(*threads).size());
+    }
+    print_contract(*directory);
+    if (*verify != "off") {
+      verify_contract(*directory, *verify == "full" ? re::model::Verify::kFull : re::model::Verify::kFast);
+    }
+  });
 }
 
 }  // namespace replicate

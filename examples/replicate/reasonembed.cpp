@@ -1,6 +1,8 @@
 // The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
-// file of texts into a file of vectors. `--help` and `COMMAND --help` list the options.
+// file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes. `--help` and
+// `COMMAND --help` list the options.
 #include "encode.hpp"
+#include "export.hpp"
 #include "inspect.hpp"
 #include <CLI/CLI.hpp>
 
@@ -13,6 +15,7 @@ int main(int argc, char** argv) try {
   app.require_subcommand(1);
   replicate::add_inspect(app);
   replicate::add_encode(app);
+  replicate::add_export(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 } catch (const std::exception& error) {

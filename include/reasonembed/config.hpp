@@ -32,6 +32,11 @@ inline namespace REASONEMBED_ABI {}
 #define REASONEMBED_ASSERT(condition) void(sizeof(!(condition)))
 #endif
 
+// pcre2.h wants to be told whose names come without a suffix; the library uses the suffixed ones.
+#ifndef PCRE2_CODE_UNIT_WIDTH
+#define PCRE2_CODE_UNIT_WIDTH 8
+#endif
+
 #if defined(__CUDACC__)
 #define REASONEMBED_HD __host__ __device__
 #else

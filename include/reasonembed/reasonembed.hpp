@@ -70,6 +70,9 @@
 #include <reasonembed/io/jsonl.hpp>
 #include <reasonembed/io/line_reader.hpp>
 #include <reasonembed/io/npy.hpp>
+#include <reasonembed/io/onnx_graph.hpp>
+#include <reasonembed/io/onnx_messages.hpp>
+#include <reasonembed/io/protobuf_message.hpp>
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_index.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
@@ -92,13 +95,18 @@
 #include <reasonembed/model/contract_files.hpp>
 #include <reasonembed/model/decoder.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
+#include <reasonembed/model/encoder_choice.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/export_onnx.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/memory_plan.hpp>
 #include <reasonembed/model/minilm.hpp>
+#include <reasonembed/model/model_card.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
+#include <reasonembed/model/onnx_encoder_graph.hpp>
+#include <reasonembed/model/onnx_form.hpp>
 #include <reasonembed/model/peft_adapter.hpp>
 #include <reasonembed/model/post_processor_json.hpp>
 #include <reasonembed/model/pre_tokenizer_json.hpp>
@@ -135,6 +143,7 @@
 #include <reasonembed/nn/layer_norm.hpp>
 #include <reasonembed/nn/linear.hpp>
 #include <reasonembed/nn/packed_batch.hpp>
+#include <reasonembed/nn/parameter_count.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/nn/planned_kernels.hpp>
 #include <reasonembed/nn/pooling.hpp>
@@ -196,10 +205,13 @@
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/byte_trie.hpp>
 #include <reasonembed/text/character_map.hpp>
+#include <reasonembed/text/newer_characters.hpp>
 #include <reasonembed/text/normalization_form.hpp>
 #include <reasonembed/text/normalizers.hpp>
 #include <reasonembed/text/pre_tokenizers.hpp>
 #include <reasonembed/text/reference_characters.hpp>
+#include <reasonembed/text/regex_syntax.hpp>
+#include <reasonembed/text/regular_expression.hpp>
 #include <reasonembed/text/special_tokens.hpp>
 #include <reasonembed/text/split_patterns.hpp>
 #include <reasonembed/text/splitter.hpp>
@@ -230,3 +242,4 @@
 #include <reasonembed/train/seed_study.hpp>
 #include <reasonembed/train/trainable.hpp>
 #include <reasonembed/train/trainer.hpp>
+#include <reasonembed/train/training_card.hpp>

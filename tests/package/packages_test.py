@@ -52,10 +52,10 @@ class Packages(unittest.TestCase):
             'noninteractive apt-get install -y -qq --no-install-recommends libxsimd-dev libutf8proc-dev'])
 
     def test_sets_grow(self):
-        self.add_debian(missing='doctest-dev clang-19')
+        self.add_debian(missing='doctest-dev clang-tidy-19')
         self.assertEqual(self.run_set('build').stdout, '')
-        self.assertNotIn('clang-19', self.run_set('test').stdout)
-        self.assertIn('clang-19', self.run_set('full').stdout)
+        self.assertNotIn('clang-tidy-19', self.run_set('test').stdout)
+        self.assertIn('clang-tidy-19', self.run_set('full').stdout)
 
     def test_user_goes_through_sudo(self):
         self.add_debian(missing='libxsimd-dev', user=1000)
@@ -82,7 +82,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(result.stdout, '')
 
     def test_another_system_with_everything_passes(self):
-        for command in ('g++', 'cmake', 'ninja', 'ccache', 'git', 'python3', 'pip3', 'openssl'):
+        for command in ('g++', 'cmake', 'ninja', 'ccache', 'git', 'python3', 'pip3', 'openssl', 'clang++-19'):
             self.add(command, 'exit 0')
         result = self.run_set('test')
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, '', ''))

@@ -4,6 +4,7 @@
 #include <reasonembed/io/safetensors_writer.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/nn/config.hpp>
+#include <reasonembed/nn/parameter_count.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
 #include <doctest/doctest.h>
@@ -146,29 +147,10 @@ std::set<std::string> tensor_names(const Encoder& encoder, const re::model::Fami
   return names;
 }
 
-/// Counts what it is asked for and allocates nothing, so that the largest published model can be counted.
-struct CountingAllocator {
-  struct Nothing {};
-  struct Leaf {
-    using Matrix = Nothing;
-    using Table = Nothing;
-    using Vector = Nothing;
-  };
-  Nothing matrix(re::Index rows, re::Index cols) {
-    total += std::int64_t{rows} * cols;
-    return {};
-  }
-  Nothing table(re::Index rows, re::Index cols) { return matrix(rows, cols); }
-  Nothing vector(re::Index size) { return matrix(1, size); }
-  std::int64_t total = 0;
-};
-
 /// @return  the number of parameters of an encoder of these sizes
 template <class Encoder>
 std::int64_t parameter_count(const re::nn::EncoderConfig& config) {
-  CountingAllocator allocator;
-  (void)Encoder(config).allocate(allocator);
-  return allocator.total;
+  return re::nn::parameter_count(Encoder(config));
 }
 
 /// One tensor of a checkpoint.

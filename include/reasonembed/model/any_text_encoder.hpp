@@ -5,14 +5,15 @@
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>
-#include <reasonembed/model/bert.hpp>
+#include <reasonembed/model/contract.hpp>
+#include <reasonembed/model/encoder_choice.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
-#include <reasonembed/model/llama.hpp>
-#include <reasonembed/model/qwen3.hpp>
+#include <reasonembed/model/static_encoder.hpp>
 #include <reasonembed/model/text_encoder.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/pooling.hpp>
 
+#include <concepts>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -23,29 +24,15 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::model {
 
-namespace detail {
-
-/// Types of encoders to choose from.
-template <class... Encoders>
-struct EncoderList {};
-
-/// Llama's composition is Qwen2's too.
-template <nn::Pooling Pool, class... More>
-using DecodersWithPooling = EncoderList<Qwen3Encoder<nn::kDynamic, Pool>,
-                                        BidirectionalQwen3Encoder<nn::kDynamic, Pool>,
-                                        LlamaEncoder<nn::kDynamic, Pool>,
-                                        BidirectionalLlamaEncoder<nn::kDynamic, Pool>,
-                                        More...>;
-
-}  // namespace detail
-
-/// A text encoder of any published family and pooling, chosen by what its directory says: for programs whose user
-/// brings the model. Whoever knows the model writes its TextEncoder type, which also trains and saves.
+/// A text encoder of any published family and pooling, or of static embeddings, chosen by what its directory says: for
+/// programs whose user brings the model. Whoever knows the model writes its TextEncoder type, which also trains and
+/// saves.
 ///
 /// Models: retrieval::TextEmbedder for Cpu<float>.
 ///
 /// @tparam B  backend; the ten encoders are compiled where `load` is called, and nowhere else
-/// @note  movable; const functions are safe from many threads; the vectors are those of the TextEncoder, to the bit
+/// @note  movable; const functions are safe from many threads; the vectors are those of the TextEncoder or
+///        StaticEncoder, to the bit
 template <nn::NeuralKernels B = backend::Cpu<float>>
 class AnyTextEncoder {
  public:
@@ -53,7 +40,7 @@ class AnyTextEncoder {
 
   /// @param directory  of Hugging Face or sentence-transformers
   /// @param options    how the encoder runs
-  /// @param said       what the directory does not say
+  /// @param said       what the directory does not say; its families are for transformers alone
   /// @param pooling    mean, cls or lasttoken, for a directory that does not say it; what both say must agree
   /// @throws           as TextEncoder::load; ConfigError if nobody says the pooling, or it is none that published
   ///                   models of the family have
@@ -61,29 +48,16 @@ class AnyTextEncoder {
                                            const TextEncoderOptions& options = {},
                                            const DirectoryOptions& said = {},
                                            std::string_view pooling = "") {
-    const EncoderDescription description = read_encoder_description(directory, said);
-    if (!pooling.empty() && !description.pooling.empty() && pooling != description.pooling) {
-      throw ConfigError::invalid(directory.string(), "pooling", description.pooling, std::string(pooling));
-    }
-    const std::string chosen(description.pooling.empty() ? pooling : std::string_view(description.pooling));
     AnyTextEncoder encoder;
-    const Request request{directory, options, said, description.family.architecture};
-    if (chosen == nn::Mean::name) {
-      encoder.choose(request, detail::DecodersWithPooling<nn::Mean, BertEncoder<nn::kDynamic, nn::Mean>>());
-    } else if (chosen == nn::Cls::name) {
-      encoder.choose(request, detail::EncoderList<BertEncoder<nn::kDynamic, nn::Cls>>());
-    } else if (chosen == nn::LastToken::name) {
-      encoder.choose(request, detail::DecodersWithPooling<nn::LastToken>());
-    } else {
-      throw ConfigError::invalid(
-          directory.string(), "pooling", chosen.empty() ? "said by nobody" : chosen, "mean, cls or lasttoken");
+    if (is_static_directory(directory)) {
+      encoder.held_ = hold_static(directory, options, said, pooling);
+      return encoder;
     }
-    if (encoder.held_ == nullptr) {
-      throw ConfigError::invalid(directory.string(),
-                                 "pooling",
-                                 chosen + " of a " + std::string(description.family.model_type),
-                                 "mean; cls of the BERT family, lasttoken of decoders");
-    }
+    const EncoderDescription description = read_encoder_description(directory, said);
+    with_encoder_type(directory, description, pooling, [&]<class Encoder>() {
+      encoder.held_ =
+          std::make_unique<Holds<TextEncoder<Encoder, B>>>(TextEncoder<Encoder, B>::load(directory, options, said));
+    });
     return encoder;
   }
 
@@ -112,12 +86,6 @@ class AnyTextEncoder {
   }
 
  private:
-  struct Request {
-    const std::filesystem::path& directory;
-    const TextEncoderOptions& options;
-    const DirectoryOptions& said;
-    const std::string& architecture;
-  };
   /// What is called once for a batch of texts, never within a computation.
   struct Held {
     Held() = default;
@@ -135,9 +103,10 @@ class AnyTextEncoder {
                          MatrixView<Scalar> out,
                          Progress* progress) const = 0;
   };
-  template <class Encoder>
+  /// @tparam Model  TextEncoder or StaticEncoder
+  template <class Model>
   struct Holds final : Held {
-    explicit Holds(TextEncoder<Encoder, B> given) : model(std::move(given)) {}
+    explicit Holds(Model given) : model(std::move(given)) {}
     [[nodiscard]] Index dim() const override { return model.dim(); }
     [[nodiscard]] const Role& query_role() const override { return model.query_role(); }
     [[nodiscard]] const Role& document_role() const override { return model.document_role(); }
@@ -148,23 +117,38 @@ class AnyTextEncoder {
                  Progress* progress) const override {
       return model.encode(role, texts, out, progress);
     }
-    TextEncoder<Encoder, B> model;
+    Model model;
   };
 
   AnyTextEncoder() = default;
 
-  template <class... Encoders>
-  void choose(const Request& request, detail::EncoderList<Encoders...>) {
-    (void)(load_if_fits<Encoders>(request) || ...);
-  }
-  template <class Encoder>
-  bool load_if_fits(const Request& request) {
-    if (Encoder::architecture() != request.architecture) {
-      return false;
+  static std::unique_ptr<Held> hold_static(const std::filesystem::path& directory,
+                                           const TextEncoderOptions& options,
+                                           const DirectoryOptions& said,
+                                           std::string_view pooling) {
+    if constexpr (std::same_as<Scalar, float>) {
+      if (!pooling.empty() && pooling != nn::Mean::name) {
+        throw ConfigError::invalid(
+            directory.string(), "pooling", std::string(pooling), "mean, the only one of static embeddings");
+      }
+      if (said.query_max_tokens != said.document_max_tokens) {
+        throw ConfigError::invalid(directory.string(),
+                                   "query_max_tokens",
+                                   std::to_string(said.query_max_tokens),
+                                   "document_max_tokens " + std::to_string(said.document_max_tokens) +
+                                       ": static embeddings have one limit for both");
+      }
+      (void)Contract::find(directory, options.verify);  // they have none, which Verify::kFull refuses
+      return std::make_unique<Holds<StaticEncoder>>(StaticEncoder::load(directory,
+                                                                        {.threads = options.threads,
+                                                                         .normalize = said.normalize,
+                                                                         .max_tokens = said.query_max_tokens,
+                                                                         .query_prompt = said.query_prompt,
+                                                                         .document_prompt = said.document_prompt,
+                                                                         .truncate_dim = options.truncate_dim}));
+    } else {
+      throw ConfigError::invalid(directory.string(), "backend", "not of float32", "Cpu<float> for static embeddings");
     }
-    held_ = std::make_unique<Holds<Encoder>>(
-        TextEncoder<Encoder, B>::load(request.directory, request.options, request.said));
-    return true;
   }
 
   Matrix<Scalar> encode_all(const Role& role, std::span<const std::string_view> texts, Progress* progress) const {

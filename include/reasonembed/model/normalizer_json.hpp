@@ -55,7 +55,7 @@ inline text::TextPattern text_pattern_of(const io::JsonFields& part) {
   throw ConfigError::invalid(part.where(),
                              "pattern.Regex",
                              io::in_quotes(regex, 200),
-                             "one character or \\s, alone or with + or {n,}, or a pattern known by name");
+                             "one character or \\s, alone or with + or {n,}");
 }
 
 inline text::BertNormalizer bert_normalizer_of(const io::JsonFields& part) {

@@ -6,6 +6,7 @@
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/normalizer_json.hpp>
 #include <reasonembed/text/pre_tokenizers.hpp>
+#include <reasonembed/text/regular_expression.hpp>
 #include <reasonembed/text/split_patterns.hpp>
 #include <reasonembed/text/splitter.hpp>
 #include <reasonembed/text/unicode.hpp>
@@ -29,8 +30,7 @@ inline constexpr std::string_view kLlama3Regex = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)
 
 namespace detail {
 
-inline std::variant<text::Gpt2Pattern, text::TiktokenPattern, text::TextPattern> split_pattern_of(
-    const io::JsonFields& part) {
+inline decltype(text::PatternSplit::pattern) split_pattern_of(const io::JsonFields& part) {
   const std::string regex = part.get_object("pattern").find_string("Regex").value_or("");
   if (regex == kGpt2Regex) {
     return text::Gpt2Pattern();
@@ -40,6 +40,9 @@ inline std::variant<text::Gpt2Pattern, text::TiktokenPattern, text::TextPattern>
   }
   if (regex == kLlama3Regex) {
     return text::TiktokenPattern{3};
+  }
+  if (!regex.empty() && !text::TextPattern::from_regex(regex)) {
+    return text::RegularExpression(regex, part.where());
   }
   return text_pattern_of(part);
 }

@@ -7,14 +7,17 @@
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
+#include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/family.hpp>
+#include <reasonembed/model/model_card.hpp>
 #include <reasonembed/model/registry.hpp>
 #include <reasonembed/model/tokenizer_writer.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/nn/parameter_count.hpp>
 #include <reasonembed/nn/parameters.hpp>
 
 #include <algorithm>
@@ -32,13 +35,15 @@ namespace reasonembed::inline REASONEMBED_ABI::model {
 /// How an encoder is saved.
 struct SaveOptions {
   bool overwrite = true;  ///< replace a model that was saved there before; false refuses it
+  ModelCard card = {};    ///< what README.md says beyond what the model knows of itself
 };
 
 namespace detail {
 
 /// What a saved directory may hold.
-inline constexpr std::array<std::string_view, 12> kSavedNames = {"1_Pooling",
+inline constexpr std::array<std::string_view, 13> kSavedNames = {"1_Pooling",
                                                                  "2_Normalize",
+                                                                 "README.md",
                                                                  "config.json",
                                                                  "config_sentence_transformers.json",
                                                                  "model.safetensors",
@@ -158,7 +163,8 @@ inline void require_known_pooling(std::string_view pooling) {
 
 /// Writes a text encoder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors, the
 /// tokenizer's files, modules.json, 1_Pooling, 2_Normalize where vectors are normalised, sentence_bert_config.json, and
-/// config_sentence_transformers.json with the prompts of both roles, and the vector contract (see contract.hpp).
+/// config_sentence_transformers.json with the prompts of both roles, README.md (see model_card.hpp), and the vector
+/// contract (see contract.hpp).
 ///
 /// `TextEncoder::load` gives back the same vectors to the bit. sentence-transformers (5 or later; older versions strip
 /// white space from texts) gives the same up to rounding, for `encode_query` and `encode_document`.
@@ -169,8 +175,9 @@ inline void require_known_pooling(std::string_view pooling) {
 /// @param directory  made, or replaced if it holds a saved model and nothing else
 /// @param encoder    of any residency and precision: bf16 weights are written as BF16, gains and biases as F32
 /// @throws           ConfigError if a role encodes with an adapter, no published family has this architecture or these
-///                   sizes, or the directory holds other files; NonFiniteError naming a weight that is no number;
-///                   IoError if the disk is full or may not be written. The directory is then as it was.
+///                   sizes, the directory holds other files, or the card is impossible; DataError for a card that is
+///                   not UTF-8; NonFiniteError naming a weight or score that is no number; IoError if the disk is full
+///                   or may not be written. The directory is then as it was.
 /// @note  not safe while another thread changes the weights; one pass over them and one over the file, to hash it at
 ///        0.3 GB a second; no copy but of weights that are packed alone; two saves of one encoder write the same bytes
 template <class Model>
@@ -188,6 +195,7 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
   const Family family = find_family_of("model::save_encoder", Encoder::architecture(), encoder.encoder().config());
   const nn::EncoderOptions& numbers = encoder.encoder().options();
   detail::require_known_pooling(Encoder::Pooling::name);
+  detail::require_card(options.card);
   io::Json config = family.write_config(encoder.encoder().config(), numbers);
   config["torch_dtype"] = dtype_word<typename B::Store>();
   const auto checkpoint = detail::checkpoint_tensors<B>(encoder.encoder(), encoder.weights(), family);
@@ -200,6 +208,8 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
     detail::write_modules(place, Encoder::Pooling::name, encoder.encoder().dim(), numbers.normalize);
     detail::write_roles(place, encoder.query_role(), encoder.document_role());
     const EncoderDescription loaded = read_encoder_description(place);  // the layout has fields that the encoder lacks
+    io::write_file_atomically(place / "README.md",
+                              model_card_text(loaded, nn::parameter_count(encoder.encoder()), options.card));
     detail::write_manifest(place,
                            detail::contract_fields<Model>(loaded.config, loaded.options, loaded.query, loaded.document),
                            detail::golden_vectors(encoder));

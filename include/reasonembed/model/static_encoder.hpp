@@ -17,6 +17,7 @@
 #include <reasonembed/text/unicode.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -38,6 +39,7 @@ struct StaticEncoderOptions {
   Index max_tokens = 0;             ///< longest input; 0: 512 for model2vec, as there; none for sentence-transformers
   std::optional<std::string> query_prompt{};     ///< written before queries; must agree with a directory that has one
   std::optional<std::string> document_prompt{};  ///< the same for documents
+  Index truncate_dim = 0;  ///< encode gives the first numbers of a vector, unit rows again; 0: all
 };
 
 /// What a directory says of a static encoder.
@@ -83,6 +85,23 @@ inline void agree_on_normalize(const std::string& where, std::optional<bool> got
 }
 
 }  // namespace detail
+
+/// @return  whether a directory says that it holds static embeddings, which read_static_description reads
+/// @throws  IoError or DataError for a file that can't be read
+[[nodiscard]] inline bool is_static_directory(const std::filesystem::path& directory) {
+  if (const auto path = directory / "modules.json"; std::filesystem::exists(path)) {
+    const io::Json modules = io::read_json(path);
+    return modules.is_array() && std::any_of(modules.begin(), modules.end(), [](const io::Json& module) {
+             const std::string type = module.is_object() ? module.value("type", io::Json()).dump() : "";
+             return type.ends_with(".StaticEmbedding\"") || type == "\"StaticEmbedding\"";
+           });
+  }
+  if (const auto path = directory / "config.json"; std::filesystem::exists(path)) {
+    const io::Json config = io::read_json(path);
+    return config.is_object() && config.value("model_type", io::Json()) == "model2vec";
+  }
+  return false;
+}
 
 /// Reads what a directory of model2vec (config.json of model_type "model2vec") or of sentence-transformers
 /// (modules.json with a StaticEmbedding, or config_sentence_transformers.json) says.
@@ -136,9 +155,10 @@ class StaticEncoder {
         special_(tokenizer_.special_ids()),
         drop_unknown_(drop_unknown),
         normalize_(options.normalize.value_or(true)),
-        max_tokens_(options.max_tokens),
-        query_prompt_(options.query_prompt.value_or("")),
-        document_prompt_(options.document_prompt.value_or("")),
+        query_{options.query_prompt.value_or(""), options.max_tokens},
+        document_{options.document_prompt.value_or(""), options.max_tokens},
+        truncate_dim_(options.truncate_dim),
+        token_length_(median_token_length(tokenizer_)),
         pool_(std::make_unique<ThreadPool>(options.threads)) {
     if (tokenizer_.vocab_size() > table_.vocab_size()) {
       throw ConfigError::invalid("model::StaticEncoder",
@@ -146,10 +166,16 @@ class StaticEncoder {
                                  std::to_string(tokenizer_.vocab_size()),
                                  "at most the table's " + std::to_string(table_.vocab_size()));
     }
-    if (max_tokens_ < 0) {
-      throw ConfigError::invalid("model::StaticEncoder", "max_tokens", std::to_string(max_tokens_), "at least 0");
+    if (options.max_tokens < 0) {
+      throw ConfigError::invalid(
+          "model::StaticEncoder", "max_tokens", std::to_string(options.max_tokens), "at least 0");
     }
-    max_characters_ = max_tokens_ * median_token_length(tokenizer_);
+    if (truncate_dim_ < 0 || truncate_dim_ > table_.dim()) {
+      throw ConfigError::invalid("model::StaticEncoder",
+                                 "truncate_dim",
+                                 std::to_string(truncate_dim_),
+                                 "1.." + std::to_string(table_.dim()) + ", or 0 for all");
+    }
   }
 
   /// Loads a directory of model2vec or a static embedding model of sentence-transformers.
@@ -182,8 +208,12 @@ class StaticEncoder {
 
   [[nodiscard]] const StaticEmbeddings& table() const { return table_; }
   [[nodiscard]] const text::AnyTokenizer& tokenizer() const { return tokenizer_; }
-  /// @return  D, the width of a vector
-  [[nodiscard]] Index dim() const { return table_.dim(); }
+  /// Prompt and limit of a text; the limit is 0 where there is none.
+  [[nodiscard]] const Role& query_role() const { return query_; }
+  [[nodiscard]] const Role& document_role() const { return document_; }
+  [[nodiscard]] const ThreadPool& pool() const { return *pool_; }
+  /// @return  D, the width of a vector: Options::truncate_dim, or all that the table has
+  [[nodiscard]] Index dim() const { return truncate_dim_ > 0 ? truncate_dim_ : table_.dim(); }
 
   /// Queries and documents differ by their prompts alone, and few static models have any.
   ///
@@ -193,23 +223,60 @@ class StaticEncoder {
   /// @throws          DataError naming the text that is not UTF-8
   template <TextRange Texts>
   [[nodiscard]] Matrix<float> encode_query(const Texts& texts, Progress* progress = nullptr) const {
-    return encode(query_prompt_, texts, progress);
+    return encode_all(query_, texts, progress);
   }
   template <TextRange Texts>
   [[nodiscard]] Matrix<float> encode_document(const Texts& texts, Progress* progress = nullptr) const {
-    return encode(document_prompt_, texts, progress);
+    return encode_all(document_, texts, progress);
   }
   [[nodiscard]] Matrix<float> encode_query(std::initializer_list<std::string_view> texts) const {
-    return encode(query_prompt_, std::span(texts.begin(), texts.size()), nullptr);
+    return encode_all(query_, std::span(texts.begin(), texts.size()), nullptr);
   }
   [[nodiscard]] Matrix<float> encode_document(std::initializer_list<std::string_view> texts) const {
-    return encode(document_prompt_, std::span(texts.begin(), texts.size()), nullptr);
+    return encode_all(document_, std::span(texts.begin(), texts.size()), nullptr);
+  }
+
+  /// Encodes into memory of the caller.
+  ///
+  /// @param role  query_role(), document_role() or a role of the caller's; max_tokens 0 cuts nothing
+  /// @param out   (N, D), overwritten
+  /// @return      tokens whose rows were taken
+  template <TextRange Texts>
+  Index encode(const Role& role, const Texts& texts, MatrixView<float> out, Progress* progress = nullptr) const {
+    const auto count = static_cast<Index>(texts.size());
+    require_extent("model::StaticEncoder::encode", "out.rows()", out.rows(), count);
+    require_extent("model::StaticEncoder::encode", "out.cols()", out.cols(), dim());
+    std::atomic<Index> tokens{0};
+    pool_->for_each_block(count, kBlocks, [&](Index begin, Index end, Index) {
+      std::vector<float> whole(static_cast<std::size_t>(table_.dim()));
+      Index taken = 0;
+      for (Index i = begin; i < end; ++i) {
+        taken += encode_one(role, texts[static_cast<std::size_t>(i)], i, whole);
+        std::copy_n(whole.begin(), dim(), out.row(i).begin());
+        if (normalize_) {
+          scale_to_unit_length(out.row(i));
+        }
+      }
+      tokens += taken;
+      if (progress != nullptr) {
+        progress->advance(end - begin);
+      }
+    });
+    return tokens;
   }
 
   /// @return  the ids whose rows a text's vector is the mean of
   [[nodiscard]] std::vector<std::int32_t> tokens(std::string_view text) const {
+    return tokens(text, document_.max_tokens);
+  }
+
+ private:
+  static constexpr Index kBlocks = 64;
+
+  [[nodiscard]] std::vector<std::int32_t> tokens(std::string_view text, Index max_tokens) const {
     text::require_utf8("model::StaticEncoder::tokens", text);
-    std::vector<std::int32_t> ids = tokenizer_.encode(drop_unknown_ ? beginning(text) : text);
+    std::vector<std::int32_t> ids =
+        tokenizer_.encode(drop_unknown_ && max_tokens > 0 ? beginning(text, max_tokens * token_length_) : text);
     if (special_.end != text::SpecialIds::kNone && !ids.empty() && ids.back() == special_.end) {
       ids.pop_back();
     }
@@ -219,14 +286,11 @@ class StaticEncoder {
     if (drop_unknown_ && special_.unknown != text::SpecialIds::kNone) {
       ids.erase(std::remove(ids.begin(), ids.end(), special_.unknown), ids.end());
     }
-    if (max_tokens_ > 0 && static_cast<Index>(ids.size()) > max_tokens_) {
-      ids.resize(static_cast<std::size_t>(max_tokens_));
+    if (max_tokens > 0 && static_cast<Index>(ids.size()) > max_tokens) {
+      ids.resize(static_cast<std::size_t>(max_tokens));
     }
     return ids;
   }
-
- private:
-  static constexpr Index kBlocks = 64;
 
   /// The median length of all tokens in characters, cut to an integer.
   static Index median_token_length(const text::AnyTokenizer& tokenizer) {
@@ -243,15 +307,15 @@ class StaticEncoder {
     return static_cast<Index>(lengths.size() % 2 == 1 ? lengths[half] : (lengths[half - 1] + lengths[half]) / 2);
   }
 
-  /// The first max_characters_ characters of a text, or all where there is no limit.
-  [[nodiscard]] std::string_view beginning(std::string_view text) const {
-    if (max_tokens_ == 0 || static_cast<Index>(text.size()) <= max_characters_) {
+  /// The first characters of a text.
+  [[nodiscard]] static std::string_view beginning(std::string_view text, Index max_characters) {
+    if (static_cast<Index>(text.size()) <= max_characters) {
       return text;
     }
     Index characters = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
       characters += (static_cast<unsigned char>(text[i]) >> 6) != 2 ? 1 : 0;
-      if (characters > max_characters_) {
+      if (characters > max_characters) {
         return text.substr(0, i);
       }
     }
@@ -259,38 +323,36 @@ class StaticEncoder {
   }
 
   template <TextRange Texts>
-  Matrix<float> encode(const std::string& prompt, const Texts& texts, Progress* progress) const {
-    const auto count = static_cast<Index>(texts.size());
-    Matrix<float> vectors(count, dim());
-    pool_->for_each_block(count, kBlocks, [&](Index begin, Index end, Index) {
-      for (Index i = begin; i < end; ++i) {
-        encode_one(prompt, texts[static_cast<std::size_t>(i)], i, vectors.view().row(i));
-      }
-      if (progress != nullptr) {
-        progress->advance(end - begin);
-      }
-    });
+  Matrix<float> encode_all(const Role& role, const Texts& texts, Progress* progress) const {
+    Matrix<float> vectors(static_cast<Index>(texts.size()), dim());
+    encode(role, texts, vectors.view(), progress);
     return vectors;
   }
 
-  void encode_one(const std::string& prompt, std::string_view text, Index number, std::span<float> out) const {
+  /// @return  tokens whose mean was taken
+  Index encode_one(const Role& role, std::string_view text, Index number, std::span<float> out) const {
     std::string prompted;
-    if (!prompt.empty()) {
-      prompted.assign(prompt).append(text);
+    if (!role.prompt.empty()) {
+      prompted.assign(role.prompt).append(text);
       text = prompted;
     }
     try {
-      table_.mean(tokens(text), out);
+      const std::vector<std::int32_t> ids = tokens(text, role.max_tokens);
+      table_.mean(ids, out);
+      return static_cast<Index>(ids.size());
     } catch (const DataError& error) {
       throw DataError("model::StaticEncoder: text " + std::to_string(number) + ": " + error.what());
     }
+  }
+
+  static void scale_to_unit_length(std::span<float> vector) {
     double square = 0.0;
-    for (const float value : out) {
+    for (const float value : vector) {
       square += static_cast<double>(value) * static_cast<double>(value);
     }
-    if (normalize_ && square > 0.0) {
+    if (square > 0.0) {
       const double scale = 1.0 / std::sqrt(square);
-      std::transform(out.begin(), out.end(), out.begin(), [&](float v) {
+      std::transform(vector.begin(), vector.end(), vector.begin(), [&](float v) {
         return static_cast<float>(static_cast<double>(v) * scale);
       });
     }
@@ -301,10 +363,10 @@ class StaticEncoder {
   text::SpecialIds special_;
   bool drop_unknown_;
   bool normalize_;
-  Index max_tokens_;
-  Index max_characters_ = 0;
-  std::string query_prompt_;
-  std::string document_prompt_;
+  Role query_;
+  Role document_;
+  Index truncate_dim_;
+  Index token_length_;  // median, in characters
   std::unique_ptr<ThreadPool> pool_;
 };
 

@@ -32,9 +32,7 @@ class AnyTokenizer {
                   std::vector<std::int32_t>& ids) const {
     return std::visit([&](const auto& t) { return t.encode(text, max_tokens, scratch, ids); }, tokenizer_);
   }
-  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const {
-    return std::visit([&](const auto& t) { return t.encode(text); }, tokenizer_);
-  }
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const { return encode_whole(*this, text); }
   [[nodiscard]] Index vocab_size() const {
     return std::visit([](const auto& t) { return t.vocab_size(); }, tokenizer_);
   }

@@ -65,12 +65,7 @@ class ByteTokenizer {
     }
     return sink.result();
   }
-  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const {
-    TokenScratch scratch;
-    std::vector<std::int32_t> ids;
-    encode(text, kNoTokenLimit, scratch, ids);
-    return ids;
-  }
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const { return encode_whole(*this, text); }
 
  private:
   static constexpr std::array<char, 256> kBytes = [] {

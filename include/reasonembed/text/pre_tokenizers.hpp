@@ -5,6 +5,7 @@
 #include <reasonembed/text/bert_pre_tokenizer.hpp>
 #include <reasonembed/text/byte_level.hpp>
 #include <reasonembed/text/reference_characters.hpp>
+#include <reasonembed/text/regular_expression.hpp>
 #include <reasonembed/text/split_patterns.hpp>
 #include <reasonembed/text/splitter.hpp>
 #include <reasonembed/text/text_pattern.hpp>
@@ -58,7 +59,7 @@ void for_each_pattern_word(const Pattern& pattern, std::string_view text, OnWord
 
 /// Cuts at the matches of a pattern.
 struct PatternSplit {
-  std::variant<Gpt2Pattern, TiktokenPattern, TextPattern> pattern;
+  std::variant<Gpt2Pattern, TiktokenPattern, TextPattern, RegularExpression> pattern;
   SplitBehavior behavior = SplitBehavior::kIsolated;
   bool invert = false;  ///< what lies between the matches counts as the matches
 

@@ -65,6 +65,15 @@ concept Tokenizer = requires(const T& tokenizer,
   { tokenizer.special_ids() } -> std::same_as<SpecialIds>;
 };
 
+/// All ids of one text: what the library's tokenizers offer as `encode(text)`.
+template <class T>
+[[nodiscard]] std::vector<std::int32_t> encode_whole(const T& tokenizer, std::string_view text) {
+  TokenScratch scratch;
+  std::vector<std::int32_t> ids;
+  tokenizer.encode(text, kNoTokenLimit, scratch, ids);
+  return ids;
+}
+
 /// One text after another in one buffer, cut by offsets: what an encoder takes.
 struct TokenizedTexts {
   std::vector<std::int32_t> ids;            ///< (T) tokens of all texts

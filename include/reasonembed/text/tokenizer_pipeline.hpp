@@ -130,12 +130,7 @@ class TokenizerPipeline {
     }
     return sink.result();
   }
-  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const {
-    TokenScratch scratch;
-    std::vector<std::int32_t> ids;
-    encode(text, kNoTokenLimit, scratch, ids);
-    return ids;
-  }
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const { return encode_whole(*this, text); }
 
  private:
   /// A text without added tokens, through pre-tokenizer and model.

@@ -100,12 +100,7 @@ class WordPiece {
     sink.add_special(ids_.end);
     return sink.result();
   }
-  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const {
-    TokenScratch scratch;
-    std::vector<std::int32_t> ids;
-    encode(text, kNoTokenLimit, scratch, ids);
-    return ids;
-  }
+  [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text) const { return encode_whole(*this, text); }
 
  private:
   Options options_;

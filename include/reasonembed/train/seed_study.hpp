@@ -8,6 +8,7 @@
 #include <reasonembed/eval/score.hpp>
 #include <reasonembed/eval/score_encoder.hpp>
 #include <reasonembed/loss/batch_loss.hpp>
+#include <reasonembed/model/model_card.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/text_embedder.hpp>
 #include <reasonembed/train/charts.hpp>
@@ -18,6 +19,7 @@
 #include <reasonembed/train/recipe.hpp>
 #include <reasonembed/train/trainable.hpp>
 #include <reasonembed/train/trainer.hpp>
+#include <reasonembed/train/training_card.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -37,6 +39,7 @@ struct SeedStudy {
   NamedRuns runs;           ///< the history of each
   std::vector<double> scores = {};
   retrieval::Run last_run;  ///< what the last seed's model found
+  model::ModelCard card;    ///< of the last model, without scores
   Model last_model;         ///< of the last seed
 };
 
@@ -68,6 +71,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
   const auto checkpoints = options.checkpoint.directory;
   std::vector<double> scores;
   NamedRuns runs{.name = name};
+  model::ModelCard card;
   std::unique_ptr<Model> model;
   eval::ScoredRun scored;
   double seconds = 0.0;
@@ -88,6 +92,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
       end = trainer.fit(rows, bar, JsonlLog(log));
       history = read_history(log);
     }
+    card = training_card(trainer, rows);
     model = std::make_unique<Model>(std::move(trainer).take_model());
     scored = eval::score_encoder(run, dataset, *model, {}, progress);
     scores.push_back(scored.row.mean);
@@ -98,6 +103,7 @@ template <loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>, std::invoc
           std::move(runs),
           std::move(scores),
           std::move(scored.run),
+          std::move(card),
           std::move(*model)};
 }
 

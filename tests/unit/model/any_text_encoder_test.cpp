@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <support/data.hpp>
 #include <support/scratch.hpp>
 #include <support/training.hpp>
 
@@ -105,5 +106,32 @@ TEST_SUITE("model/any_text_encoder") {
                           "decoders")
                              .c_str(),
                          re::ConfigError);
+  }
+  TEST_CASE("load: static embeddings give the vectors of StaticEncoder, to the bit") {
+    const auto place = test::source_path("tests/golden/tiny_static");
+    const auto model = re::model::StaticEncoder::load(place, {.threads = 1});
+    const auto any = AnyTextEncoder<>::load(place, {.threads = 2});
+    const std::vector<std::string_view> views(kTexts.begin(), kTexts.end());
+    CHECK(any.dim() == 6);
+    CHECK(any.pool().size() == 2);
+    CHECK(test::same_bits<float>(any.encode_query(views).flat(), model.encode_query(kTexts).flat()));
+    CHECK(test::same_bits<float>(any.encode_document(kTexts).flat(), model.encode_document(kTexts).flat()));
+    CHECK(AnyTextEncoder<>::load(place, {.threads = 1, .truncate_dim = 2}, {}, "mean").dim() == 2);
+    const auto prompted = AnyTextEncoder<>::load(place, {.threads = 1}, {.query_prompt = "salt "});
+    CHECK(prompted.query_role().prompt == "salt ");
+    CHECK(prompted.query_role().max_tokens == 0);
+  }
+  TEST_CASE("load: what static embeddings don't have is refused") {
+    const auto place = test::source_path("tests/golden/tiny_static");
+    CHECK_THROWS_WITH_AS(
+        (void)AnyTextEncoder<>::load(place, {}, {}, "cls"),
+        (place.string() + ": pooling is cls, expected mean, the only one of static embeddings").c_str(),
+        re::ConfigError);
+    CHECK_THROWS_AS((void)AnyTextEncoder<>::load(place, {}, {.query_max_tokens = 5}), re::ConfigError);
+    CHECK(AnyTextEncoder<>::load(place, {.threads = 1}, {.query_max_tokens = 5, .document_max_tokens = 5})
+              .document_role()
+              .max_tokens == 5);
+    CHECK_THROWS_AS((void)AnyTextEncoder<>::load(place, {.verify = re::model::Verify::kFull}),
+                    re::model::ContractError);
   }
 }

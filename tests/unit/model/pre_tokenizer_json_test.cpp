@@ -70,6 +70,8 @@ TEST_SUITE("model/pre_tokenizer_json") {
     CHECK(words(split(regex(re::model::kLlama3Regex), "Isolated"), "a.b 1234") == "a|.b| |123|4");
     CHECK(words(split(regex(re::model::kLlama3Regex), "Removed", true), "a 1") == "a| |1");
     CHECK(words(split(regex("\\s+"), "Removed"), "a \n b") == "a|b");
+    CHECK(words(split(regex("\\p{Lu}?\\p{Ll}+"), "Isolated"), "camelCase42X") == "camel|Case|42X");
+    CHECK(words(split(regex("[a-z]+"), "Removed", true), "ab1cd") == "ab|cd");
     CHECK(words(split({{"String", " "}}, "MergedWithPrevious"), "a b") == "a |b");
     CHECK(words(split({{"String", " "}}, "MergedWithNext"), "a b") == "a| b");
     CHECK(words(split({{"String", "ab"}}, "Contiguous"), "ababc") == "abab|c");
@@ -97,9 +99,14 @@ TEST_SUITE("model/pre_tokenizer_json") {
         {{"type", "UnicodeScripts"}},
         ": type of a pre_tokenizer is \"UnicodeScripts\", expected ByteLevel, Split, "
         "Metaspace, Whitespace, WhitespaceSplit, BertPreTokenizer, Digits, Punctuation or Sequence");
-    check_refused<re::ConfigError>(split(regex("\\p{L}+"), "Isolated"),
-                                   ": pattern.Regex is \"\\\\p{L}+\", expected one character or \\s, alone or with + "
-                                   "or {n,}, or a pattern known by name");
+    check_refused<re::ConfigError>(split(regex("\\w+"), "Isolated"),
+                                   ": pattern.Regex is \"\\w+\" with \\w at byte 1, expected characters, classes, "
+                                   "general categories, groups without names, (?i:...), lookaround and repetitions");
+    check_refused<re::ConfigError>(split(regex("(a"), "Isolated"),
+                                   ": pattern.Regex is \"(a\" (missing closing parenthesis), expected a regular "
+                                   "expression");
+    check_refused<re::ConfigError>(split(regex(""), "Isolated"),
+                                   ": pattern.Regex is \"\", expected one character or \\s, alone or with + or {n,}");
     check_refused<re::ConfigError>(
         split({{"String", " "}}, "Else"),
         ": behavior is \"Else\", expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");

@@ -377,4 +377,25 @@ TEST_SUITE("model/save") {
     CHECK_THROWS_AS(save_encoder(scratch / "model", bert(1, {.query = {"\xFF", 0}})), re::DataError);
     CHECK(scratch.count() == 0);
   }
+  TEST_CASE("save_encoder: the card stands in README.md, and an impossible one leaves the directory as it was") {
+    const test::Scratch scratch;
+    const re::model::ModelCard card{.name = "first", .datasets = {{"physics", 12, ""}}};
+    save_encoder(scratch / "model", bert(), {.card = card});
+    const auto before = contents(scratch / "model");
+    const std::string text = re::io::read_text_file(scratch / "model" / "README.md");
+    CHECK(text.find("# first\n") != std::string::npos);
+    CHECK(text.find("| physics | 12 |  |\n") != std::string::npos);
+    CHECK(text.find("| parameters | " +
+                    re::model::detail::grouped_digits(test::parameter_count<re::model::BertEncoder<>>(kBert)) +
+                    " |\n") != std::string::npos);
+    re::model::ModelCard broken;
+    broken.scores = {{"a", "m", std::numeric_limits<double>::infinity(), ""}};
+    CHECK_THROWS_AS(save_encoder(scratch / "model", bert(2), {.card = broken}), re::NonFiniteError);
+    broken = {};
+    broken.settings = {{"lr", std::numeric_limits<double>::infinity()}};
+    CHECK_THROWS_AS(save_encoder(scratch / "model", bert(2), {.card = broken}), re::NonFiniteError);
+    CHECK(contents(scratch / "model") == before);
+    save_encoder(scratch / "model", bert());
+    CHECK(re::io::read_text_file(scratch / "model" / "README.md").find("# Text encoder\n") != std::string::npos);
+  }
 }

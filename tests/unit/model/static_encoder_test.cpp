@@ -212,4 +212,72 @@ TEST_SUITE("model/static_encoder") {
     CHECK(row(second.encode_query({"salt"}), 0) == std::vector<float>{5, 1});
     CHECK(second.table().vocab_size() == second.tokenizer().vocab_size());
   }
+  TEST_CASE("encode: into memory of the caller, with a role of its own, counting tokens") {
+    const test::Scratch scratch;
+    write_model2vec(scratch);
+    const StaticEncoder encoder = StaticEncoder::load(scratch.path(), {.threads = 2, .query_prompt = "water "});
+    CHECK(encoder.pool().size() == 2);
+    CHECK(encoder.query_role().prompt == "water ");
+    CHECK(encoder.document_role().prompt.empty());
+    CHECK(encoder.document_role().max_tokens == 512);
+    const std::vector<std::string> texts = {"salt", "", "salt water salt"};
+    Matrix<float> out(3, 2);
+    re::Progress progress("encode", 3, {.silent = true});
+    CHECK(encoder.encode(encoder.document_role(), texts, out.view(), &progress) == 4);
+    CHECK(progress.done() == 3);
+    CHECK(row(out, 2) == row(encoder.encode_document(texts), 2));
+    CHECK(encoder.encode(encoder.query_role(), texts, out.view()) == 7);
+    CHECK(row(out, 0) == row(encoder.encode_query(texts), 0));
+    CHECK(encoder.encode({.prompt = "", .max_tokens = 1}, texts, out.view()) == 2);
+    CHECK(row(out, 2) == std::vector<float>{5, 1});
+    CHECK(encoder.encode({}, texts, out.view()) == 4);  // no limit
+    Matrix<float> narrow(3, 1);
+    CHECK_THROWS_AS((void)encoder.encode({}, texts, narrow.view()), re::ShapeError);
+    Matrix<float> few(2, 2);
+    CHECK_THROWS_AS((void)encoder.encode({}, texts, few.view()), re::ShapeError);
+    Matrix<float> none(0, 2);
+    CHECK(encoder.encode({}, std::vector<std::string>(), none.view()) == 0);
+  }
+  TEST_CASE("encode: truncated vectors are the first numbers, of unit length again where vectors are") {
+    const test::Scratch scratch;
+    write_model2vec(scratch);
+    const StaticEncoder plain = StaticEncoder::load(scratch.path(), {.threads = 1, .truncate_dim = 1});
+    CHECK(plain.dim() == 1);
+    CHECK(row(plain.encode_document({"salt water"}), 0) == std::vector<float>{5.5});
+    write_model2vec(scratch, ", \"normalize\": true");
+    const StaticEncoder unit = StaticEncoder::load(scratch.path(), {.threads = 1, .truncate_dim = 1});
+    CHECK(row(unit.encode_document({"salt water"}), 0) == std::vector<float>{1});
+    CHECK(row(unit.encode_document({"zzz"}), 0) == std::vector<float>{0});
+    for (const Index dim : {-1, 3}) {
+      check_load_refused(
+          scratch,
+          "model::StaticEncoder: truncate_dim is " + std::to_string(dim) + ", expected 1..2, or 0 for all",
+          {.threads = 1, .truncate_dim = dim});
+    }
+  }
+  TEST_CASE("is_static_directory: model2vec and StaticEmbedding are, transformers and nothing are not") {
+    using re::model::is_static_directory;
+    const test::Scratch scratch;
+    CHECK_FALSE(is_static_directory(scratch.path()));
+    CHECK_FALSE(is_static_directory(scratch / "nowhere"));
+    scratch.write("config.json", test::kBertConfigJson);
+    CHECK_FALSE(is_static_directory(scratch.path()));
+    write_model2vec(scratch);
+    CHECK(is_static_directory(scratch.path()));
+    scratch.write("modules.json", kModules);
+    CHECK(is_static_directory(scratch.path()));
+    for (const char* other : {"[]", "{}", "[3]", "[{}]", "[{\"type\": 7}]", "[{\"type\": \"a.StaticEmbeddings\"}]"}) {
+      CAPTURE(other);
+      scratch.write("modules.json", other);
+      CHECK_FALSE(is_static_directory(scratch.path()));
+    }
+    scratch.write("modules.json", "[");
+    CHECK_THROWS_AS((void)is_static_directory(scratch.path()), re::DataError);
+    std::filesystem::remove(scratch / "modules.json");
+    for (const char* other : {"[]", "{}", "{\"model_type\": 3}"}) {
+      CAPTURE(other);
+      scratch.write("config.json", other);
+      CHECK_FALSE(is_static_directory(scratch.path()));
+    }
+  }
 }

@@ -24,12 +24,7 @@ struct Archetype {
     sink.add_special(99);
     return sink.result();
   }
-  Ids encode(std::string_view text) const {
-    re::text::TokenScratch scratch;
-    Ids ids;
-    encode(text, re::text::kNoTokenLimit, scratch, ids);
-    return ids;
-  }
+  Ids encode(std::string_view text) const { return re::text::encode_whole(*this, text); }
   re::Index vocab_size() const { return 128; }
   std::string_view token(std::int32_t) const { return "t"; }
   re::text::SpecialIds special_ids() const { return {.end = 99}; }
@@ -117,5 +112,10 @@ TEST_SUITE("text/tokenizer") {
     CHECK(packed.ids.empty());
     CHECK(packed.offsets == Ids{0});
     CHECK(packed.truncated.empty());
+  }
+  TEST_CASE("encode_whole: all ids, special ones included, of an empty, a short and a long text") {
+    CHECK(re::text::encode_whole(Archetype(), "") == Ids{99});
+    CHECK(re::text::encode_whole(Archetype(), "ab") == Ids{'a', 'b', 99});
+    CHECK(re::text::encode_whole(Archetype(), std::string(100000, 'x')).size() == 100001);
   }
 }

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""What `reasonembed inspect`, `encode` and `export` say and write, for a model with a contract and for static embeddings.
+
+usage: program_test.py REASONEMBED TRAIN_JOB STATIC      TRAIN_JOB leaves a model, STATIC is a directory of embeddings
+"""
+import json
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+
+def expect(condition, message):
+    if not condition:
+        raise SystemExit(message)
+
+
+def run(*command):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True)
+
+
+def succeeds(*command):
+    done = run(*command)
+    expect(done.returncode == 0, f'{command}: {done.stderr}')
+    return done.stdout
+
+
+def fails(message, *command):
+    done = run(*command)
+    expect(done.returncode == 1 and message in done.stderr, f'{command}: {done.returncode}, {done.stderr}')
+
+
+def says(text, *parts):
+    for part in parts:
+        expect(part in text, f'{part!r} is missing in\n{text}')
+
+
+def test_inspect(program, model, root):
+    says(succeeds(program, 'inspect', model), 'family       bert', 'contract     reasonembed_contract.json, sha256 ',
+         '  file       config.json as stated', '  weights    model.safetensors as long as stated',
+         '  golden     "salt and water"')
+    says(succeeds(program, 'inspect', model, '--verify', 'full'), 'verified     every file and field', 'golden texts')
+    changed = root / 'changed'
+    shutil.copytree(model, changed)
+    contract = json.loads((changed / 'reasonembed_contract.json').read_text())
+    contract['pooling'] = 'cls'
+    (changed / 'reasonembed_contract.json').write_text(json.dumps(contract))
+    with open(changed / 'tokenizer.json', 'a') as tokenizer:
+        tokenizer.write(' ')
+    with open(changed / 'model.safetensors', 'r+b') as weights:
+        weights.seek(-1, 2)
+        byte = weights.read(1)
+        weights.seek(-1, 2)
+        weights.write(bytes([byte[0] ^ 1]))
+    says(succeeds(program, 'inspect', changed), ', but its content has ', 'tokenizer.json NOT as stated',
+         'config.json as stated', 'model.safetensors as long as stated')
+    fails('tokenizer.json', program, 'inspect', changed, '--verify', 'fast')
+    (changed / 'reasonembed_contract.json').unlink()
+    says(succeeds(program, 'inspect', changed), 'contract     none')
+    fails('expected a contract to verify', program, 'inspect', changed, '--verify', 'fast')
+    (changed / 'reasonembed_contract.json').write_text('[]')
+    fails('reasonembed_contract.json', program, 'inspect', changed)
+
+
+def test_static(program, static, root):
+    says(succeeds(program, 'inspect', static), 'static embeddings of sentence-transformers', 'parameters   120',
+         'of unit length', 'contract     none')
+    texts, out = root / 'static.jsonl', root / 'static.npy'
+    texts.write_text('{"text": "why does salt draw water"}\n{"text": "light"}\n')
+    says(succeeds(program, 'encode', '--model', static, '--in', texts, '--out', out), '2 texts, 6 numbers each')
+    content = out.read_bytes()
+    expect(len(content) == 128 + 4 * 12, f'{out} has {len(content)} bytes')
+    square = sum(x * x for x in struct.unpack('<6f', content[128:152]))
+    expect(abs(square - 1.0) < 1e-6, f'the first vector has length {square ** 0.5}')
+    fails('static embeddings', program, 'export', '--model', static, '--out', root / 'static.onnx')
+
+
+def test_export(program, model, root):
+    says(succeeds(program, 'export', '--model', model, '--out', root / 'a.onnx'), 'a.onnx')
+    succeeds(program, 'export', '--model', model, '--out', root / 'b.onnx')
+    content = (root / 'a.onnx').read_bytes()
+    expect(content == (root / 'b.onnx').read_bytes(), 'two exports differ')
+    says(content.decode('latin-1'), 'input_ids', 'attention_mask', 'sentence_embedding', 'token_embeddings')
+    succeeds(program, 'export', '--model', model, '--out', root / 'c.onnx', '--external-data')
+    data = (root / 'c.onnx.data').stat().st_size
+    expect(0 < data < len(content) and (root / 'c.onnx').stat().st_size < len(content), f'{data} bytes beside the file')
+
+    bare = root / 'bare'
+    shutil.copytree(model, bare)
+    for name in ['modules.json', 'config_sentence_transformers.json', 'reasonembed_contract.json']:
+        (bare / name).unlink()
+    out = root / 'layout'
+    command = [program, 'export', '--model', bare, '--out', out, '--format', 'sentence-transformers']
+    fails('pooling is said by nobody', *command)
+    succeeds(*command, '--pooling', 'mean', '--query-prompt', 'query: ')
+    says(succeeds(program, 'inspect', out, '--verify', 'full'), 'query        prompt "query: "', 'verified')
+    says((out / 'README.md').read_text(), 'library_name: sentence-transformers', '| pooling | mean |')
+    fails('a saved model', *command, '--pooling', 'mean')
+    fails('config.json', program, 'export', '--model', root / 'nowhere', '--out', root / 'x.onnx')
+    expect(run(program, 'export', '--model', model, '--out', 'x', '--format', 'gguf').returncode != 0, 'gguf is taken')
+
+
+def main(program, train_job, static):
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        (root / 'job').mkdir()
+        succeeds(train_job, root / 'job')
+        test_inspect(program, root / 'job/model', root)
+        test_static(program, static, root)
+        test_export(program, root / 'job/model', root)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
