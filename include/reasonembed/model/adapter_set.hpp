@@ -81,6 +81,7 @@ namespace detail {
 /// W += s B A for each branch of an adapter, in a weight's packed form and in its values where it has them.
 template <nn::NeuralKernels B>
 struct MergeBranches {
+  static constexpr bool kProjectionsOnly = true;
   const nn::Adapter<B>& adapter;
   Arena arena = {};
 
@@ -110,8 +111,6 @@ struct MergeBranches {
       }
     }
   }
-  template <class Slice>
-  void operator()(const Slice&) const {}
 };
 
 }  // namespace detail
@@ -123,7 +122,7 @@ template <nn::NeuralKernels B, class Encoder>
 void merge_adapter(const Encoder& encoder,
                    typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,
                    const nn::Adapter<B>& adapter) {
-  encoder.visit(weights, detail::MergeBranches<B>{adapter});
+  encoder.visit(weights, detail::MergeBranches<B>{.adapter = adapter});
 }
 
 }  // namespace reasonembed::model

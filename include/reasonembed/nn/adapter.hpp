@@ -217,17 +217,17 @@ namespace detail {
 
 /// Numbers the projections it is shown: 0, 1, 2, ...
 struct NumberProjections {
+  static constexpr bool kProjectionsOnly = true;
   Index next = 0;
   template <class P, class Blocks>
   void projection(P& parameters, const std::string&, const Blocks&) {
     parameters.site = next++;
   }
-  template <class Slice>
-  void operator()(const Slice&) const {}
 };
 
 /// Lists the named row blocks of the projections it is shown.
 struct CollectTargets {
+  static constexpr bool kProjectionsOnly = true;
   std::vector<AdapterTarget> targets;
   template <class P, class Blocks>
   void projection(P& parameters, const std::string& prefix, const Blocks& blocks) {
@@ -238,8 +238,6 @@ struct CollectTargets {
       first += block.rows;
     }
   }
-  template <class Slice>
-  void operator()(const Slice&) const {}
 };
 
 /// @return  (T, cols) for the input of a projection or sub-layer: memory that stays, unless its vjp won't read it

@@ -59,25 +59,8 @@ class Linear {
   static void visit(P& parameters, const std::string& prefix, std::span<const NamedRows> blocks, F&& f) {
     if constexpr (requires { f.projection(parameters, prefix, blocks); }) {
       f.projection(parameters, prefix, blocks);
-      return;
-    }
-    const auto weight = detail::leaf_values(parameters.weight);
-    const auto bias = detail::leaf_values(parameters.bias);
-    Index first = 0;
-    for (const NamedRows& block : blocks) {
-      if (!weight.empty()) {
-        visit_leaf(weight.row_block(first, block.rows),
-                   prefix + std::string(block.name) + ".weight",
-                   ParameterKind::kWeight,
-                   f);
-      } else {
-        visit_packed(parameters.weight, prefix + std::string(block.name) + ".weight", first, block.rows, f);
-      }
-      if (!bias.empty()) {
-        visit_leaf(
-            bias.col_block(first, block.rows), prefix + std::string(block.name) + ".bias", ParameterKind::kBias, f);
-      }
-      first += block.rows;
+    } else {
+      visit_blocks(parameters, prefix, blocks, f);
     }
   }
   template <class P, class F>
@@ -123,6 +106,25 @@ class Linear {
   }
 
  private:
+  template <class P, class F>
+  static void visit_blocks(P& parameters, const std::string& prefix, std::span<const NamedRows> blocks, F& f) {
+    const auto weight = detail::leaf_values(parameters.weight);
+    const auto bias = detail::leaf_values(parameters.bias);
+    Index first = 0;
+    for (const NamedRows& block : blocks) {
+      const std::string name = prefix + std::string(block.name);
+      if (!weight.empty()) {
+        visit_leaf(weight.row_block(first, block.rows), name + ".weight", ParameterKind::kWeight, f);
+      } else {
+        visit_packed(parameters.weight, name + ".weight", first, block.rows, f);
+      }
+      if (!bias.empty()) {
+        visit_leaf(bias.col_block(first, block.rows), name + ".bias", ParameterKind::kBias, f);
+      }
+      first += block.rows;
+    }
+  }
+
   Index outputs_;
   Index inputs_;
   bool bias_;

@@ -109,13 +109,20 @@ template <class Leaf>
 }
 }  // namespace detail
 
+/// A visitor that wants projections whole and no other parameter: it has a member `projection`, see Linear::visit, and
+/// says so by a constant kProjectionsOnly that is true. Its leaves may be of any kind.
+template <class F>
+inline constexpr bool kVisitsProjectionsOnly = requires { requires std::remove_cvref_t<F>::kProjectionsOnly; };
+
 /// Calls `f(ParameterSlice)` for one leaf, unless it is empty (a bias the model does not have).
 template <class Leaf, class F>
-void visit_leaf(Leaf&& leaf, std::string name, ParameterKind kind, F&& f) {
-  const auto values = detail::leaf_values(leaf);
-  if (values.size() > 0) {
-    using T = typename decltype(values)::Element;
-    f(ParameterSlice<T>{std::move(name), values, kind});
+void visit_leaf(Leaf&& leaf, [[maybe_unused]] std::string name, [[maybe_unused]] ParameterKind kind, F&& f) {
+  if constexpr (!kVisitsProjectionsOnly<F>) {
+    const auto values = detail::leaf_values(leaf);
+    if (values.size() > 0) {
+      using T = typename decltype(values)::Element;
+      f(ParameterSlice<T>{std::move(name), values, kind});
+    }
   }
 }
 
