@@ -189,6 +189,12 @@ class ChatServer {
     }
   }
   void take_request(Connection& c) {
+    if (c.input.starts_with('\x16')) {  // the first byte of TLS
+      c.input.clear();
+      ++open_;
+      answer(c, {.status = 400, .cut_at = 30});
+      return;
+    }
     const std::size_t end = c.input.find("\r\n\r\n");
     if (end == std::string::npos) {
       return;

@@ -295,6 +295,7 @@ class HttpLanguageModel {
              (slot.call.stage.empty() ? "\"\"" : slot.call.stage);
     }
 
+    detail::BrokenPipesIgnored ignored_;
     State& state_;
     CallDone done_;
     std::vector<Slot*> free_;

@@ -81,6 +81,9 @@ inline ChatResult read_response(const HttpTransfer& transfer, std::string_view b
   if (const int status = transfer.status(); status != 200) {
     return Unexpected<CallFailure>(status_failure(status, body, where));
   }
+  if (transfer.ended_early()) {  // among the headers, which libcurl does not mind
+    return call_failure(CallFault::kConnection, where, "response", "cut off before its body", "a whole response");
+  }
   const std::string type = transfer.content_type();
   if (!type.empty() && type.find("json") == std::string::npos) {
     return call_failure(CallFault::kMalformed, where, "content type", io::in_quotes(type), "application/json");

@@ -144,6 +144,12 @@ class HttpTransfer {
     (void)curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
     return static_cast<int>(status);
   }
+  /// @return  whether the response ended without a byte of a body, and without having announced that there is none
+  [[nodiscard]] bool ended_early() const {
+    curl_off_t length = 0;
+    (void)curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return response_.empty() && length < 0;
+  }
   /// @return  the response's content type, empty if it has none
   [[nodiscard]] std::string content_type() const {
     const char* type = nullptr;
