@@ -142,11 +142,11 @@ class Journal {
         store_.bind(5, name_of(result.error().fault)).bind(6, std::string_view(result.error().message)).bind_null(7);
       }
       store_.bind(8, answer.prompt_tokens).bind(9, answer.completion_tokens).bind(12, money);
-      const std::optional<std::int64_t> row = store_.step() ? std::optional(store_.integer(0)) : std::nullopt;
+      const std::int64_t row = store_.step() ? store_.integer(0) : 0;  // 0: an answer stands, and rows count from 1
       store_.reset();
-      if (row && options_.keep_prompts) {
+      if (row != 0 && options_.keep_prompts) {
         const std::string messages = messages_json(call.messages);
-        prompt_.bind(1, *row).bind(2, std::string_view(messages));
+        prompt_.bind(1, row).bind(2, std::string_view(messages));
         (void)prompt_.step();
       }
     });
@@ -227,6 +227,7 @@ class Journal {
       if (!std::filesystem::exists(path, error)) {
         throw IoError::failed(path.string(), "file", "missing", "a journal");
       }
+      detail::require_database(path);
       SqliteDatabase database(path, SQLITE_OPEN_READONLY);
       if (const std::int64_t version = detail::journal_version(database); version != kJournalVersion) {
         throw DataError::invalid(path.string(),
@@ -236,6 +237,7 @@ class Journal {
       }
       return database;
     }
+    detail::require_database(path);  // before anything is made beside it
     lock.emplace(path);
     SqliteDatabase database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     (void)detail::journal_version(database);  // refuses what is not ours before anything is written

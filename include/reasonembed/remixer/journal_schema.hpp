@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace reasonembed::inline REASONEMBED_ABI::remixer {
 
@@ -102,6 +103,21 @@ class JournalLock {
 };
 
 namespace detail {
+
+/// SQLite takes a file of a few bytes for an empty database, and would write over it.
+/// @throws  DataError if there is a file with other content than a database
+inline void require_database(const std::filesystem::path& path) {
+  constexpr std::string_view kBegin("SQLite format 3\0", 16);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error) || std::filesystem::file_size(path, error) == 0) {
+    return;  // made, or refused by the system
+  }
+  std::array<char, kBegin.size()> begin{};
+  const std::size_t size = io::FileHandle(path, O_RDONLY).read(begin.data(), begin.size());
+  if (std::string_view(begin.data(), size) != kBegin) {
+    throw DataError::invalid(path.string(), "file", "no SQLite database", "a journal of this library, or no file");
+  }
+}
 
 /// @return   the schema version of a journal, 0 for a file without any table
 /// @throws   DataError if the database is another program's, or a later version's
