@@ -10,6 +10,7 @@ import collections
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import random
 import signal
@@ -131,7 +132,7 @@ def killed_run(program, server, directory, calls, chance, whole, kills):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
-    parser.add_argument('--kills', type=int, default=20)
+    parser.add_argument('--kills', type=int, default=100 if 'REASONEMBED_LONG_TESTS' in os.environ else 20)
     parser.add_argument('--calls', type=int, default=2000)
     parser.add_argument('--seed', type=int, default=None)
     arguments = parser.parse_args()
