@@ -14,6 +14,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ class Server:
     def __init__(self):
         self.paid = collections.Counter()
         self.turned_away = set()
+        self.open = 0
         self.lock = threading.Lock()
         started = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self.serve(started)), daemon=True).start()
@@ -37,14 +39,19 @@ class Server:
 
     async def serve(self, started):
         server = await asyncio.start_server(self.connection, '127.0.0.1', 0, backlog=512)
-        self.url = f'http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions'
+        self.port = server.sockets[0].getsockname()[1]
+        self.url = f'http://127.0.0.1:{self.port}/v1/chat/completions'
         started.set()
         await server.serve_forever()
 
     async def connection(self, reader, writer):
+        self.open += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b'\r\n\r\n')).decode().lower()
+                if head.startswith('get'):
+                    writer.write(b'HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n')
+                    continue
                 length = int(head.split('content-length:')[1].split('\r\n')[0])
                 body = await reader.readexactly(length)
                 status, answer = self.answer(json.loads(body)['messages'][0]['content'])
@@ -54,6 +61,7 @@ class Server:
                 writer.write(f'HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(text)}'
                              f'\r\n\r\n{text}'.encode())
                 await writer.drain()
+        self.open -= 1
         writer.close()
 
     def answer(self, prompt):
@@ -67,6 +75,13 @@ class Server:
         return 200, {'choices': [choice], 'usage': {'prompt_tokens': len(prompt), 'completion_tokens': 7}}
 
     def take(self):
+        """Returns what was paid since the last time. Waits for requests that a killed client has left in sockets: a
+        connection made now is accepted after all of the client's, and those end when they are read to their end."""
+        with socket.create_connection(('127.0.0.1', self.port)) as last:
+            last.sendall(b'GET / HTTP/1.1\r\n\r\n')
+            last.recv(1000)
+        while self.open > 0:
+            time.sleep(0.001)
         with self.lock:
             paid, self.paid = self.paid, collections.Counter()
             return paid

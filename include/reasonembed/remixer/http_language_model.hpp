@@ -37,7 +37,8 @@ struct HttpCounts {
 ///
 /// One thread keeps `http.in_flight` calls under way over connections that stay open. A request that failed is sent
 /// again after a wait (see RetryOptions); a server's Retry-After holds all requests back, since limits are an
-/// account's. Each call ends as an answer or as one of CallFault; docs/remixer.md lists which fault ends how.
+/// account's. Each call ends as an answer or as one of CallFault; docs/remixer_language_models.md lists which fault
+/// ends how.
 ///
 /// The key is read once from an environment variable and appears in no option, message, answer or file.
 ///
