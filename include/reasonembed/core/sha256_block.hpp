@@ -87,13 +87,13 @@ using Sha256Words [[gnu::vector_size(16)]] = int;
     const Sha256Words abef_before = abef;
     const Sha256Words cdgh_before = cdgh;
     Sha256Words w[4];
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       Bytes bytes;
       std::memcpy(&bytes, data + 16 * i, sizeof bytes);
       w[i] = reinterpret_cast<Sha256Words>(
           __builtin_shufflevector(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
     }
-    for (int i = 0; i < 16; ++i) {
+    for (std::size_t i = 0; i < 16; ++i) {
       Sha256Words rounds;
       std::memcpy(&rounds, kSha256Rounds.data() + 4 * i, sizeof rounds);
       rounds += w[i % 4];
@@ -120,8 +120,8 @@ using Sha256Words [[gnu::vector_size(16)]] = int;
 /// Takes blocks into the state, with the processor's instructions where it has them.
 inline void sha256_blocks(Sha256State& state, const std::byte* data, std::size_t blocks) {
 #if defined(__x86_64__)
-  static const bool kHardware = has_sha_instructions();
-  if (kHardware) {
+  static const bool hardware = has_sha_instructions();
+  if (hardware) {
     sha256_x86(state, data, blocks);
     return;
   }

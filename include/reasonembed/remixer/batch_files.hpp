@@ -2,6 +2,7 @@
 /// @file The files of OpenAI's Batch API: requests to upload, results that came back.
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/function_ref.hpp>
 #include <reasonembed/io/file_handle.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/jsonl.hpp>
@@ -46,6 +47,7 @@ struct BatchFilesOptions {
     f("model", model);
     f("requests", requests.string());
     std::vector<std::string> names;
+    names.reserve(results.size());
     for (const std::filesystem::path& path : results) {
       names.push_back(path.string());
     }
@@ -78,65 +80,79 @@ inline ChatResult batch_result(const io::JsonFields& row) {
                       "a response");
 }
 
-/// Writes requests to numbered files, each replaced in one step when it is complete.
+/// Writes requests to numbered files, each replaced in one step when it is complete, and each request once.
 class BatchRequests {
  public:
-  explicit BatchRequests(const BatchFilesOptions& options) : options_(options) {}
-
-  void write(const std::string& line) {
-    const auto size = static_cast<std::int64_t>(line.size()) + 1;
-    if (file_ && (count_ == options_.requests_per_file || bytes_ + size > options_.bytes_per_file)) {
-      close();
+  /// @param line  gives the text of the request; called if it is not written yet
+  void write(const BatchFilesOptions& options, const CallKey& key, FunctionRef<std::string()> line) {
+    if (!written_.insert(key).second) {
+      return;
+    }
+    keys_.push_back(key);
+    const std::string text = line() + "\n";
+    const auto size = static_cast<std::int64_t>(text.size());
+    if (file_ && (count_ == options.requests_per_file || bytes_ + size > options.bytes_per_file)) {
+      close(options);
+      keys_.push_back(key);
     }
     if (!file_) {
-      make_directory();
-      file_.emplace(path_of(static_cast<std::int64_t>(files_.size()) + 1));
+      make_directory(options.requests);
+      file_.emplace(path_of(options, files_.size() + 1));
     }
-    file_->write(line);
-    file_->write("\n");
+    file_->write(text);
     ++count_;
     bytes_ += size;
   }
-  /// Completes the last file, and removes those of an earlier run with higher numbers: their calls are answered.
-  std::vector<std::filesystem::path> finish() {
-    if (file_) {
-      close();
-    }
-    for (auto number = static_cast<std::int64_t>(files_.size()) + 1;; ++number) {
-      std::error_code error;
-      if (!std::filesystem::remove(path_of(number), error)) {
-        return files_;
-      }
+  /// Completes the last file, and removes what an earlier run has left under higher numbers.
+  void finish(const BatchFilesOptions& options) {
+    close(options);
+    std::error_code error;
+    for (std::size_t number = files_.size() + 1; std::filesystem::remove(path_of(options, number), error);) {
+      ++number;
     }
   }
+  /// Forgets the file that is not complete.
+  void discard() {
+    for (const CallKey& key : keys_) {
+      written_.erase(key);
+    }
+    reset();
+  }
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return files_; }
 
  private:
-  [[nodiscard]] std::filesystem::path path_of(std::int64_t number) const {
+  static std::filesystem::path path_of(const BatchFilesOptions& options, std::size_t number) {
     std::string digits = std::to_string(number);
     digits.insert(0, digits.size() < 4 ? 4 - digits.size() : 0, '0');
-    return options_.requests / ("requests-" + digits + ".jsonl");
+    return options.requests / ("requests-" + digits + ".jsonl");
   }
-  void make_directory() const {
+  static void make_directory(const std::filesystem::path& path) {
     std::error_code error;
-    std::filesystem::create_directories(options_.requests, error);
+    std::filesystem::create_directories(path, error);
     if (error) {
-      throw IoError::failed(
-          options_.requests.string(), "directory", io::system_reason(error.value()), "one that can be made");
+      throw IoError::failed(path.string(), "directory", io::system_reason(error.value()), "one that can be made");
     }
   }
-  void close() {
-    file_->commit();
+  void close(const BatchFilesOptions& options) {
+    if (file_) {
+      file_->commit();
+      files_.push_back(path_of(options, files_.size() + 1));
+    }
+    reset();
+  }
+  void reset() {
     file_.reset();
-    files_.push_back(path_of(static_cast<std::int64_t>(files_.size()) + 1));
+    keys_.clear();
     count_ = 0;
     bytes_ = 0;
   }
 
-  const BatchFilesOptions& options_;
-  std::optional<io::AtomicFile> file_;
-  std::vector<std::filesystem::path> files_;
+  std::optional<io::AtomicFile> file_;  // the one that grows
+  std::vector<CallKey> keys_;           // in it
   std::int64_t count_ = 0;
   std::int64_t bytes_ = 0;
+  std::vector<std::filesystem::path> files_;  // that are complete
+  std::unordered_set<CallKey, CallKeyHash> written_;
 };
 
 }  // namespace detail
@@ -148,7 +164,8 @@ class BatchRequests {
 /// failure, and written again too. The files are uploaded and their results fetched with the provider's own tools; then
 /// the same command goes on from there. A call's `custom_id` is its CallKey.
 ///
-/// A run replaces the request files of the one before. In a pipeline each round answers one stage more.
+/// The first run() of an object replaces the request files of an earlier program; further ones, such as those of later
+/// stages, add files. In a pipeline each round of files answers one stage more.
 ///
 /// Models: LanguageModel.
 ///
@@ -178,34 +195,41 @@ class BatchFiles {
   [[nodiscard]] const Prices& prices() const { return options_.prices; }
   /// @return  calls that results are known of
   [[nodiscard]] std::size_t size() const { return results_.size(); }
-  /// @return  the files that the last run() wrote
-  [[nodiscard]] const std::vector<std::filesystem::path>& written() const { return written_; }
+  /// @return  the files that this object has written
+  [[nodiscard]] const std::vector<std::filesystem::path>& written() const { return requests_.files(); }
 
-  /// @throws  IoError if requests can't be written; DataError for a message that is not UTF-8
+  /// @throws  IoError if requests can't be written; DataError for a message that is not UTF-8; what `next` and `done`
+  ///          throw. Requests since the last complete file are then dropped.
   void run(NextCall next, CallDone done) {
-    const std::string identity = writer_.identity();
-    detail::BatchRequests requests(options_);
-    std::unordered_set<CallKey, CallKeyHash> asked;
-    while (const std::optional<ChatCall> call = next()) {
-      const CallKey key = call_key(identity, *call);
-      const auto known = results_.find(key);
-      if ((known == results_.end() || !known->second) && asked.insert(key).second) {
-        requests.write(io::dump_json(
-            {{"custom_id", hex_of(key)}, {"method", "POST"}, {"url", options_.url}, {"body", writer_.body(*call)}},
-            -1));
+    try {
+      const std::string identity = writer_.identity();
+      while (const std::optional<ChatCall> call = next()) {
+        end(*call, call_key(identity, *call), done);
       }
-      done(*call,
-           known != results_.end() ? known->second
-                                   : ChatResult(call_failure(CallFault::kNotRecorded,
-                                                             options_.requests.string(),
-                                                             "call " + hex_of(key),
-                                                             "written to the requests",
-                                                             "its result in a file that came back")));
+      requests_.finish(options_);
+    } catch (...) {
+      requests_.discard();
+      throw;
     }
-    written_ = requests.finish();
   }
 
  private:
+  void end(const ChatCall& call, const CallKey& key, CallDone done) {
+    const auto known = results_.find(key);
+    if (known == results_.end() || !known->second) {
+      requests_.write(options_, key, [&] {
+        return io::dump_json(
+            {{"custom_id", hex_of(key)}, {"method", "POST"}, {"url", options_.url}, {"body", writer_.body(call)}}, -1);
+      });
+    }
+    done(call,
+         known != results_.end() ? known->second
+                                 : ChatResult(call_failure(CallFault::kNotRecorded,
+                                                           options_.requests.string(),
+                                                           "call " + hex_of(key),
+                                                           "written to the requests",
+                                                           "its result in a file that came back")));
+  }
   /// An answer stands, whatever other files say; a failure gives way to what comes later.
   void take(const io::JsonFields& row) {
     const CallKey key = key_of(row.get_string("custom_id"), row.where() + ": custom_id");
@@ -219,7 +243,7 @@ class BatchFiles {
   Options options_;
   ChatRequestWriter writer_;
   std::unordered_map<CallKey, ChatResult, CallKeyHash> results_;
-  std::vector<std::filesystem::path> written_;
+  detail::BatchRequests requests_;
 };
 static_assert(LanguageModel<BatchFiles>);
 

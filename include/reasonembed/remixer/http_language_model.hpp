@@ -261,8 +261,8 @@ class HttpLanguageModel {
       }
       if (again) {
         CallFailure failure = outcome.result.error();
-        failure.message += "; the server asks to wait " + std::to_string(*outcome.told) + " s, expected at most " +
-                           std::to_string(state_.options.retry.longest_told) + " s";
+        failure.message += "; the server asks to wait " + std::to_string(outcome.told.value_or(0.0)) +
+                           " s, expected at most " + std::to_string(state_.options.retry.longest_told) + " s";
         outcome.result = Unexpected<CallFailure>(std::move(failure));
       }
       ++state_.counts.failures;

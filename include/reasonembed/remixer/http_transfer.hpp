@@ -33,9 +33,9 @@ namespace detail {
 
 /// Initialises libcurl once a process; thread-safe.
 inline void start_curl() {
-  static const CURLcode kStarted = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (kStarted != CURLE_OK) {
-    throw IoError::failed("libcurl", "initialisation", curl_easy_strerror(kStarted), "a working libcurl");
+  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (started != CURLE_OK) {
+    throw IoError::failed("libcurl", "initialisation", curl_easy_strerror(started), "a working libcurl");
   }
 }
 
@@ -201,8 +201,9 @@ class HttpTransfer {
     if (longer == nullptr) {
       throw IoError::failed("libcurl", "memory", "exhausted", "room for a header");
     }
-    (void)headers_.release();
-    headers_.reset(longer);
+    if (!headers_) {
+      headers_.reset(longer);  // later lines are appended to it
+    }
   }
   void set_options(const HttpOptions& options, const Secrets& secrets) {
     const auto milliseconds = [](double seconds) { return static_cast<long>(std::ceil(seconds * 1000.0)); };

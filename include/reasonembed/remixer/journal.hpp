@@ -28,13 +28,13 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 
 /// What a committed answer survives.
 enum class Durability : std::uint8_t {
-  kProcess,  ///< a kill of the process; a crash of the machine may take the last seconds back
+  kProcess,  ///< a kill of the process; a crash of the machine may take the last half minute back
   kMachine,  ///< a crash of the machine too: each commit waits for the disk
 };
 
 /// How a journal is kept.
 struct JournalOptions {
-  Durability durability = Durability::kMachine;
+  Durability durability = Durability::kProcess;
   bool keep_prompts = true;  ///< store the messages too: for reading, and for fine-tuning sets
 
   friend bool operator==(const JournalOptions&, const JournalOptions&) = default;

@@ -63,7 +63,8 @@ class Journaled {
     ~Run() {
       try {
         journal_.commit();  // an exception leaves: what was answered before it has been paid
-      } catch (...) {       // and the exception under way says why
+      } catch (...) {
+        ended_.clear();  // the exception under way says why
       }
     }
 

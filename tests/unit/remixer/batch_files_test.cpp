@@ -174,6 +174,46 @@ TEST_SUITE("remixer/batch_files") {
     CHECK(single.written().size() == 2);
     CHECK(!std::filesystem::exists(scratch / "requests/requests-0003.jsonl"));  // of the run before
   }
+  TEST_CASE("run: the requests of several stages stand side by side, and a later round replaces them") {
+    const test::Scratch scratch;
+    const auto lines = [&] {
+      std::size_t count = 0;
+      for (const auto& entry : std::filesystem::directory_iterator(scratch / "requests")) {
+        count += re::io::read_lines(entry.path()).size();
+      }
+      return count;
+    };
+    BatchFiles model(options_in(scratch));
+    (void)test::run_calls(model, test::chat_calls(4, "write"));
+    (void)test::run_calls(model, {});
+    CHECK(lines() == 4);
+    std::vector<ChatCall> more = test::chat_calls(7);  // four of them have the prompts of before
+    (void)test::run_calls(model, more);
+    CHECK(lines() == 7);
+    CHECK(model.written().size() == 2);
+    const auto results =
+        scratch.write("results.jsonl", answer_batch({scratch / "requests/requests-0001.jsonl"}, success));
+    BatchFiles next(options_in(scratch, {results}));
+    (void)test::run_calls(next, test::chat_calls(4, "write"));
+    (void)test::run_calls(next, more);
+    CHECK(lines() == 3);
+    CHECK(next.written().size() == 1);
+  }
+  TEST_CASE("run: requests of a run that broke off are written by the next") {
+    const test::Scratch scratch;
+    BatchFiles model(options_in(scratch));
+    const auto breaks = [](const ChatCall& call, ChatResult) {
+      if (call.id == 2) {
+        throw std::runtime_error("enough");
+      }
+    };
+    std::size_t given = 0;
+    const std::vector<ChatCall> calls = test::chat_calls(5);
+    CHECK_THROWS_AS(model.run([&] { return std::optional(calls.at(given++)); }, breaks), std::runtime_error);
+    CHECK(model.written().empty());
+    (void)test::run_calls(model, calls);
+    CHECK(re::io::read_lines(scratch / "requests/requests-0001.jsonl").size() == 5);
+  }
   TEST_CASE("run: a run that breaks off leaves the requests of the one before") {
     const test::Scratch scratch;
     BatchFiles model(options_in(scratch));

@@ -6,9 +6,11 @@
 #include <support/file_size_limit.hpp>
 #include <support/named_options.hpp>
 #include <support/scratch.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -62,6 +64,26 @@ TEST_SUITE("remixer/journal") {
     Journal journal(scratch / "j.sqlite");
     CHECK(journal.find(call_key("m", call)) == answer);
     CHECK(journal.path() == (scratch / "j.sqlite").string());
+  }
+  TEST_CASE("commit: is there after a kill, whichever durability is asked for") {
+    const test::Scratch scratch;
+    for (const auto durability : {re::remixer::Durability::kProcess, re::remixer::Durability::kMachine}) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        Journal journal(scratch / "j.sqlite", {.durability = durability});
+        const std::string prompt = durability == re::remixer::Durability::kProcess ? "process" : "machine";
+        store(journal, test::chat_call(0, prompt), ChatAnswer{.text = prompt});
+        journal.commit();
+        store(journal, test::chat_call(0, prompt + " lost"), ChatAnswer{.text = prompt});
+        ::raise(SIGKILL);
+      }
+      REQUIRE(::waitpid(child, nullptr, 0) == child);
+    }
+    Journal journal(scratch / "j.sqlite");
+    CHECK(journal.find(call_key("m", test::chat_call(0, "process"))).value().text == "process");
+    CHECK(journal.find(call_key("m", test::chat_call(0, "machine"))).value().text == "machine");
+    CHECK(!journal.find(call_key("m", test::chat_call(0, "process lost"))));
+    CHECK_NOTHROW(journal.check());
   }
   TEST_CASE("commit: what was not committed is gone, as after a kill") {
     const test::Scratch scratch;
@@ -180,7 +202,7 @@ TEST_SUITE("remixer/journal") {
     }
     CHECK(std::filesystem::file_size(scratch / "bare") < std::filesystem::file_size(scratch / "kept"));
     CHECK(test::named_options(re::remixer::JournalOptions{}) ==
-          std::vector<std::string>{"durability 1", "keep_prompts true"});
+          std::vector<std::string>{"durability 0", "keep_prompts true"});
   }
   TEST_CASE("views: answers and progress can be asked for with the sqlite3 program") {
     const test::Scratch scratch;
