@@ -23,6 +23,7 @@
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/random.hpp>
 #include <reasonembed/core/sha256.hpp>
+#include <reasonembed/core/sha256_block.hpp>
 #include <reasonembed/core/stable_sort.hpp>
 #include <reasonembed/core/string_index.hpp>
 #include <reasonembed/core/thread_pool.hpp>

@@ -106,7 +106,9 @@ using CallDone = FunctionRef<void(const ChatCall&, ChatResult)>;
 /// |                     | calls `done` exactly once for each, in any order; both are called in the calling thread;   |
 /// |                     | returns when all are done                                                                  |
 ///
-/// An exception of `next` or `done` leaves `run` at once; calls in flight are then dropped.
+/// As soon as a call is done `next` is asked for another one, before anything is waited for: a journal around the model
+/// commits the answers at that moment. An exception of `next` or `done` leaves `run` at once; calls in flight are then
+/// dropped.
 template <class M>
 concept LanguageModel = requires(M& m, const M& k, NextCall next, CallDone done) {
   { k.identity() } -> std::same_as<std::string>;
