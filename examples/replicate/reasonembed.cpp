@@ -2,6 +2,7 @@
 // file of texts into a file of vectors. `--help` and `COMMAND --help` list the options.
 #include "encode.hpp"
 #include "inspect.hpp"
+#include "synthesize_commands.hpp"
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -13,6 +14,7 @@ int main(int argc, char** argv) try {
   app.require_subcommand(1);
   replicate::add_inspect(app);
   replicate::add_encode(app);
+  replicate::add_synthesize(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 } catch (const std::exception& error) {
