@@ -101,8 +101,7 @@ Write one query to which the document above is relevant, for somebody who has ne
   text, a passage or an author, nor that it was made from one.
 - It does not contain its own answer.
 - Length: {{length}}.
-- Education of the person who asks: {{level}}. It shows in vocabulary, in depth and in what is taken for
-  granted.
+- Education of the person who asks: {{level}}. It shows in vocabulary, in depth and in what is taken for granted.
 
 Write the query and nothing else: no title, no introduction, no quotation marks, no comment.
 )md"},
@@ -132,8 +131,7 @@ algorithm, the data structure, the invariant, the trick. Then state a different 
 - Do not name or hint at the technique, and give no solution.
 - The statement stands alone. It does not mention the document or another problem.
 - Length: {{length}}.
-- Education of the solvers: {{level}}. It shows in how formal it is and in what it takes
-  for granted.
+- Education of the solvers: {{level}}. It shows in how formal it is and in what it takes for granted.
 
 Write the statement and nothing else: no title, no quotation marks, no code fence around it, no comment.
 )md"},
@@ -166,8 +164,7 @@ same core.
 - Write formulas in LaTeX between dollar signs.
 - Length: {{length}}. If the bare problem is shorter, put it into a setting from which the reader must first extract
   it.
-- Education of the solvers: {{level}}. It shows in the notions it uses and in what it takes
-  for granted.
+- Education of the solvers: {{level}}. It shows in the notions it uses and in what it takes for granted.
 
 Write the problem and nothing else: no title, no quotation marks, no comment.
 )md"},
@@ -197,8 +194,7 @@ explains: the syntax, the type, the capability, the rule or the library call.
 - It must be clear that the solution is to be written in Pony.
 - The exercise stands alone. It does not mention the page or any documentation, and contains no solution.
 - Length: {{length}}.
-- Education of the learners: {{level}}. It shows in vocabulary and in what is taken for
-  granted.
+- Education of the learners: {{level}}. It shows in vocabulary and in what is taken for granted.
 
 Write the exercise and nothing else: no title, no quotation marks, no code fence around it, no comment.
 )md"},
