@@ -95,13 +95,13 @@ class PromptTemplate {
     std::size_t begin = 0;  // of the current turn's text
     for (std::size_t line = 0; line < text.size();) {
       const std::size_t end = std::min(text.find('\n', line), text.size());
-      const std::string_view heading = trimmed(text.substr(line, end - line));
-      if (text.substr(line).starts_with("## ")) {
+      const std::string_view heading = text.substr(line, end - line);
+      if (heading.starts_with("## ")) {
         close_turn(role, text.substr(begin, line - begin));
         role = trimmed(heading.substr(3));
         if (role != "system" && role != "user" && role != "assistant") {
           throw ConfigError::invalid(
-              where_, "heading", io::in_quotes(heading), "`## system`, `## user` or `## assistant`");
+              where_, "heading", io::in_quotes(trimmed(heading)), "`## system`, `## user` or `## assistant`");
         }
         begin = end;
       }
