@@ -96,7 +96,7 @@ class Pipeline {
     if constexpr (I == sizeof...(Stages)) {
       return items;
     } else {
-      const std::string name(std::string_view(StageAt<I>::name));
+      const std::string name{std::string_view(StageAt<I>::name)};
       StageReport& report = reports.emplace_back();
       auto output = run_stage(std::get<I>(stages_),
                               std::move(items),
