@@ -8,6 +8,7 @@
 #include <reasonembed/remixer/synthesis_options.hpp>
 #include <reasonembed/remixer/task.hpp>
 
+#include "language_model.hpp"
 #include "toml_section.hpp"
 
 #include <algorithm>
@@ -38,11 +39,21 @@ struct TaskConfig {
   std::string corpus = {};               // documents alone
 };
 
+/// Which model a stage asks.
+struct StageModels {
+  ModelConfig filter_domain = {};
+  ModelConfig generate = {};
+  ModelConfig annotate = {};
+  ModelConfig reasoning = {};
+};
+
 struct SynthesisConfig {
   std::filesystem::path out = {};
+  std::filesystem::path journal = {};  // of all calls; in `out` unless the file says otherwise
   std::filesystem::path prompts = {};  // empty: the library's
   RetrieverConfig retriever = {};
   re::remixer::SynthesisOptions options = {};
+  StageModels models = {};
   std::vector<TaskConfig> tasks = {};
 };
 
@@ -88,11 +99,20 @@ inline void read_conditions(TomlSection& section, re::remixer::ConditionOptions&
   }
 }
 
-inline void read_stages(TomlSection& file, re::remixer::SynthesisOptions& options) {
+/// Reads the table `model` of a stage: what it does not say is as in the table `model` of the file.
+inline void read_own_model(TomlSection& section, ModelConfig& model) {
+  if (section.has("model")) {
+    TomlSection own = section.section("model");
+    read_model(own, model);
+  }
+}
+
+inline void read_stages(TomlSection& file, re::remixer::SynthesisOptions& options, StageModels& models) {
   TomlSection filter = file.section("filter_domain");
   filter.read("enabled", options.filter_domain);
   read_sampling(filter, options.filter.sampling);
   read_ask(filter, options.filter.ask);
+  read_own_model(filter, models.filter_domain);
   filter.finish();
   TomlSection sample = file.section("sample");
   sample.read("least_characters", options.sample.least_characters);
@@ -103,12 +123,14 @@ inline void read_stages(TomlSection& file, re::remixer::SynthesisOptions& option
   read_sampling(generate, options.generate.sampling);
   read_conditions(generate, options.generate.conditions);
   read_ask(generate, options.generate.ask);
+  read_own_model(generate, models.generate);
   generate.finish();
   TomlSection annotate = file.section("annotate");
   read_sampling(annotate, options.annotate.sampling);
   annotate.read("longest_text", options.annotate.longest_text);
   annotate.read("keep_answers", options.annotate.keep_answers);
   read_ask(annotate, options.annotate.ask);
+  read_own_model(annotate, models.annotate);
   annotate.finish();
   TomlSection assemble = file.section("assemble");
   assemble.read("least_positive", options.assemble.least_positive);
@@ -120,6 +142,7 @@ inline void read_stages(TomlSection& file, re::remixer::SynthesisOptions& option
       choice == 0 ? re::remixer::WithoutReasoning::kKeep : re::remixer::WithoutReasoning::kDrop;
   read_sampling(reasoning, options.reasoning.sampling);
   read_ask(reasoning, options.reasoning.ask);
+  read_own_model(reasoning, models.reasoning);
   reasoning.finish();
 }
 
@@ -183,11 +206,10 @@ inline TaskConfig read_task(TomlSection& section, const re::remixer::Prompts& pr
 
 }  // namespace detail
 
-/// Reads the configuration, the table `model` excepted: `read_model(section)` does that.
+/// Reads the configuration.
 ///
 /// @throws  IoError, DataError, ConfigError that names file:line and key
-template <class ReadModel>
-[[nodiscard]] SynthesisConfig read_synthesis_config(const std::filesystem::path& path, const ReadModel& read_model) {
+[[nodiscard]] inline SynthesisConfig read_synthesis_config(const std::filesystem::path& path) {
   const toml::table table = read_toml(path);
   TomlSection file(table, path.string());
   SynthesisConfig config;
@@ -198,9 +220,13 @@ template <class ReadModel>
   file.read("seed", seed);
   config.options.sample.seed = seed;
   config.options.generate.seed = seed;
-  TomlSection model = file.section("model");
-  read_model(model);
-  detail::read_stages(file, config.options);
+  config.journal = config.out / "journal.sqlite";
+  file.read("journal", config.journal);
+  if (TomlSection model = file.section("model"); file.has("model")) {
+    read_model(model, config.models.generate);
+  }
+  config.models = {config.models.generate, config.models.generate, config.models.generate, config.models.generate};
+  detail::read_stages(file, config.options, config.models);
   detail::read_mining(file, config);
   const re::remixer::Prompts prompts =
       config.prompts.empty() ? re::remixer::Prompts() : re::remixer::Prompts(config.prompts);

@@ -11,6 +11,7 @@
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/model/any_text_encoder.hpp>
 #include <reasonembed/remixer/annotate_relevance.hpp>
+#include <reasonembed/remixer/any_language_model.hpp>
 #include <reasonembed/remixer/assemble.hpp>
 #include <reasonembed/remixer/bm25_retriever.hpp>
 #include <reasonembed/remixer/dense_retriever.hpp>
@@ -29,8 +30,10 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -125,15 +128,18 @@ struct SynthesisSummary {
   re::Index unanswered = 0;  // calls whose answers are still to come: run again when they are there
 };
 
+/// Makes the model that a stage asks for a task.
+using MakeModel = std::function<rx::AnyLanguageModel(std::string_view stage, const std::string& task)>;
+
 /// Runs the pipeline for each task. Each leaves, under `out`, TASK/generated.jsonl, TASK/mined.jsonl,
 /// TASK/labelled.jsonl and TASK/report.json; and, where no answer is still to come, rows/TASK.jsonl.
-///
-/// @tparam M  models remixer::LanguageModel
-template <rx::LanguageModel M>
 class Synthesis {
  public:
-  Synthesis(const SynthesisConfig& config, M& model, re::ProgressOptions progress)
-      : config_(&config), model_(&model), progress_(std::move(progress)), prompts_(read_prompts(config)) {}
+  Synthesis(const SynthesisConfig& config, MakeModel make_model, re::ProgressOptions progress)
+      : config_(&config),
+        make_model_(std::move(make_model)),
+        progress_(std::move(progress)),
+        prompts_(read_prompts(config)) {}
 
   SynthesisSummary run() {
     with_retriever(config_->retriever, [&](const auto& retriever) {
@@ -146,6 +152,9 @@ class Synthesis {
 
  private:
   using Documents = std::vector<rx::SourceDocument>;
+  using Llm = rx::AnyLanguageModel;
+  /// Ends a task at a stage that lacks answers: what follows would be made of a part, and made again.
+  struct Unanswered {};
 
   /// The documents to make queries from: of the domain, if that is asked for, and drawn.
   Documents sources(const TaskConfig& config, TaskData& data, const rx::PipelineOptions& shown) {
@@ -156,8 +165,9 @@ class Synthesis {
     if (options.filter_domain) {  // those that can't be drawn are not asked about
       rx::SampleSourcesOptions all = options.sample;
       all.most_documents = 0;
+      Llm model = make_model_(rx::FilterDomain<Llm>::name, config.task.name);
       rx::Pipeline pipeline(rx::SampleSources(all, data.left_out),
-                            rx::FilterDomain<M>(*model_, config.task, options.filter, prompts_),
+                            rx::FilterDomain<Llm>(model, config.task, options.filter, prompts_),
                             std::move(sample));
       result = pipeline.run(std::move(documents), shown);
     } else {
@@ -168,20 +178,39 @@ class Synthesis {
 
   template <class R>
   void run_task(const TaskConfig& config, const R& retriever) {
-    const rx::SynthesisOptions& options = config_->options;
-    const rx::Task& task = config.task;
-    const std::filesystem::path out = config_->out / task.name;
-    std::filesystem::create_directories(out);
+    std::filesystem::create_directories(config_->out / config.task.name);
     TaskData data = read_task_data(config);
     std::vector<rx::StageReport> reports;
     const rx::PipelineOptions shown{
-        .progress = progress_, .label = task.name, .on_stage = [&](const rx::StageReport& report) {
+        .progress = progress_, .label = config.task.name, .on_stage = [&](const rx::StageReport& report) {
           if (report.stage != rx::InspectItems<int>::name) {
             reports.push_back(report);
           }
+          if (report.failures_by(rx::CallFault::kNotRecorded) > 0) {
+            throw Unanswered();
+          }
         }};
-    Documents documents = sources(config, data, shown);
-    rx::Pipeline pipeline(rx::GenerateQueries<M>(*model_, task, options.generate, prompts_),
+    std::vector<re::data::TrainingRow> rows;
+    try {
+      rows = rows_of(config, sources(config, data, shown), data, retriever, shown);
+    } catch (const Unanswered&) {
+      rows.clear();
+    }
+    finish_task(config.task, rows, reports);
+  }
+
+  template <class R>
+  std::vector<re::data::TrainingRow> rows_of(const TaskConfig& config,
+                                             Documents documents,
+                                             const TaskData& data,
+                                             const R& retriever,
+                                             const rx::PipelineOptions& shown) {
+    const rx::SynthesisOptions& options = config_->options;
+    const rx::Task& task = config.task;
+    const std::filesystem::path out = config_->out / task.name;
+    Llm writer = make_model_(rx::GenerateQueries<Llm>::name, task.name);
+    Llm annotator = make_model_(rx::AnnotateRelevance<Llm>::name, task.name);
+    rx::Pipeline pipeline(rx::GenerateQueries<Llm>(writer, task, options.generate, prompts_),
                           rx::InspectItems<rx::GeneratedQuery>([&](std::span<const rx::GeneratedQuery> queries) {
                             write_generated(out / "generated.jsonl", queries);
                           }),
@@ -189,17 +218,18 @@ class Synthesis {
                           rx::InspectItems<rx::MinedQuery>([&](std::span<const rx::MinedQuery> queries) {
                             write_mined(out / "mined.jsonl", queries, task.instruction);
                           }),
-                          rx::AnnotateRelevance<M>(*model_, task, options.annotate, prompts_),
+                          rx::AnnotateRelevance<Llm>(annotator, task, options.annotate, prompts_),
                           rx::InspectItems<rx::AnnotatedQuery>([&](std::span<const rx::AnnotatedQuery> queries) {
                             write_labelled(out / "labelled.jsonl", queries);
                           }),
                           rx::Assemble(task, options.assemble));
     std::vector<re::data::TrainingRow> rows = pipeline.run(std::move(documents), shown).items;
     if (options.write_reasoning) {
-      rx::Pipeline reasoning(rx::WriteReasoningQueries<M>(*model_, task, options.reasoning, prompts_));
+      Llm thinker = make_model_(rx::WriteReasoningQueries<Llm>::name, task.name);
+      rx::Pipeline reasoning(rx::WriteReasoningQueries<Llm>(thinker, task, options.reasoning, prompts_));
       rows = reasoning.run(std::move(rows), shown).items;
     }
-    finish_task(task, rows, reports);
+    return rows;
   }
 
   void finish_task(const rx::Task& task,
@@ -229,7 +259,7 @@ class Synthesis {
   }
 
   const SynthesisConfig* config_;
-  M* model_;
+  MakeModel make_model_;
   re::ProgressOptions progress_;
   rx::Prompts prompts_;
   SynthesisSummary summary_;

@@ -39,13 +39,13 @@ struct MineCandidatesOptions {
 
 /// Which candidates are too much like the source of a query, besides the source itself: `e(source, candidate)`.
 template <class E>
-concept SourceExclusion = std::copyable<E> && std::predicate<const E&, std::string_view, std::string_view>;
+concept ExclusionRule = std::copyable<E> && std::predicate<const E&, std::string_view, std::string_view>;
 
 /// Excludes the source alone.
 struct SourceOnly {
   bool operator()(std::string_view /*source*/, std::string_view /*candidate*/) const { return false; }
 };
-static_assert(SourceExclusion<SourceOnly>);
+static_assert(ExclusionRule<SourceOnly>);
 
 /// Finds candidates for each query: documents that may answer it, but not the one it was made from.
 ///
@@ -55,8 +55,8 @@ static_assert(SourceExclusion<SourceOnly>);
 /// positive would share the words that the query was made of, and there would be nothing to learn.
 ///
 /// @tparam R          models Retriever
-/// @tparam Exclusion  models SourceExclusion
-template <Retriever R, SourceExclusion Exclusion = SourceOnly>
+/// @tparam Exclusion  models ExclusionRule
+template <Retriever R, ExclusionRule Exclusion = SourceOnly>
 class MineCandidates {
  public:
   using Input = GeneratedQuery;

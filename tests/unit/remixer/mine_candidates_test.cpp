@@ -60,8 +60,8 @@ static_assert(rx::Stage<MineCandidates<InOrder>>);
 const auto kSameStart = [](std::string_view source, std::string_view candidate) {
   return source.substr(0, 2) == candidate.substr(0, 2);
 };
-static_assert(rx::SourceExclusion<std::remove_const_t<decltype(kSameStart)>>);
-static_assert(!rx::SourceExclusion<int>);
+static_assert(rx::ExclusionRule<std::remove_const_t<decltype(kSameStart)>>);
+static_assert(!rx::ExclusionRule<int>);
 
 GeneratedQuery query(const std::string& text, const std::string& source) {
   return {text, {"id of " + source, source}, {}};
