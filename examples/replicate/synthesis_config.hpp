@@ -150,6 +150,7 @@ inline void read_mining(TomlSection& file, SynthesisConfig& config) {
   TomlSection mine = file.section("mine");
   mine.read("top_k", config.options.mine.top_k);
   mine.read("kept", config.options.mine.kept);
+  mine.read("fill_gaps", config.options.mine.fill_gaps);
   const std::size_t kind = mine.read_choice("retriever", {"bm25", "dense", "fused"}, 0);
   config.retriever.kind = static_cast<RetrieverKind>(kind);
   mine.read("model", config.retriever.model);

@@ -27,6 +27,8 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 struct MineCandidatesOptions {
   Index top_k = 1000;  ///< documents that the retriever is asked for, >= 1
   Index kept = 100;    ///< the first of them that are kept, >= 1
+  /// Whether the next document takes the place of an excluded one, so that `kept` are left; in the paper none does.
+  bool fill_gaps = false;
 
   friend bool operator==(const MineCandidatesOptions&, const MineCandidatesOptions&) = default;
 
@@ -34,6 +36,7 @@ struct MineCandidatesOptions {
   void visit(F&& f) const {
     f("top_k", top_k);
     f("kept", kept);
+    f("fill_gaps", fill_gaps);
   }
 };
 
@@ -161,14 +164,14 @@ class MineCandidates {
         ++report.counts["candidates equal to the query"];
         continue;
       }
-      ++kept;
-      if (hit.document == source) {
-        ++report.counts["candidates that were the source"];
-      } else if (exclusion_(query.source.text, pool[hit.document])) {
-        ++report.counts["candidates too like the source"];
-      } else {
-        query.candidates.emplace_back(texts, static_cast<std::size_t>(hit.document));
+      const bool is_source = hit.document == source;
+      if (is_source || exclusion_(query.source.text, pool[hit.document])) {
+        ++report.counts[is_source ? "candidates that were the source" : "candidates too like the source"];
+        kept += options_.fill_gaps ? 0 : 1;
+        continue;
       }
+      query.candidates.emplace_back(texts, static_cast<std::size_t>(hit.document));
+      ++kept;
     }
   }
 

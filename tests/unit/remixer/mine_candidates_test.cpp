@@ -93,7 +93,8 @@ Mined mine(const Texts& corpus, std::vector<GeneratedQuery> queries, const MineC
 
 TEST_SUITE("remixer/mine_candidates") {
   TEST_CASE("MineCandidatesOptions: the defaults are the paper's") {
-    CHECK(test::named_options(MineCandidatesOptions{}) == std::vector<std::string>{"top_k 1000", "kept 100"});
+    CHECK(test::named_options(MineCandidatesOptions{}) ==
+          std::vector<std::string>{"top_k 1000", "kept 100", "fill_gaps false"});
   }
 
   TEST_CASE("run: the source is no candidate, wherever it ranks") {
@@ -135,6 +136,17 @@ TEST_SUITE("remixer/mine_candidates") {
     CHECK(texts_of(mine({"s", "a", "b", "c"}, {query("q", "s")}, {.kept = 2}).queries[0]) == Texts{"a"});
     CHECK(texts_of(mine({"a", "b", "c", "s"}, {query("q", "s")}, {.kept = 2}).queries[0]) == Texts{"a", "b"});
     CHECK(texts_of(mine({"a", "b", "c", "s"}, {query("q", "s")}, {.top_k = 1}).queries[0]) == Texts{"a"});
+  }
+
+  TEST_CASE("run: the next documents take the places of the excluded ones where that is wanted") {
+    const MineCandidatesOptions options{.kept = 2, .fill_gaps = true};
+    CHECK(texts_of(mine({"s", "a", "b", "c"}, {query("q", "s")}, options).queries[0]) == Texts{"a", "b"});
+    CHECK(texts_of(mine({"a", "b", "c", "s"}, {query("q", "s")}, options).queries[0]) == Texts{"a", "b"});
+    CHECK(texts_of(mine({"s", "a"}, {query("q", "s")}, options).queries[0]) == Texts{"a"});
+    const Texts corpus = {"s1 near", "s1 source", "x far", "y far", "z far"};
+    CHECK(texts_of(
+              mine(MineCandidates(InOrder(), corpus, "", options, kSameStart), {query("q", "s1 source")}).queries[0]) ==
+          Texts{"x far", "y far"});
   }
 
   TEST_CASE("run: with the paper's numbers a query has 100 candidates, or 99 and its source") {

@@ -16,7 +16,7 @@ TEST_SUITE("remixer/synthesis_options") {
     CHECK(named.size() == 9);
     CHECK(named[0] == "filter_domain false");
     CHECK(named[1] == "write_reasoning true");
-    CHECK(named[5] == "mine {top_k 1000, kept 100}");
+    CHECK(named[5] == "mine {top_k 1000, kept 100, fill_gaps false}");
     CHECK(options.generate == rx::GenerateQueriesOptions{});
     rx::SynthesisOptions other = options;
     CHECK(other == options);
