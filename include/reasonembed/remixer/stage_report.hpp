@@ -50,8 +50,12 @@ struct StageReport {
 
   friend bool operator==(const StageReport&, const StageReport&) = default;
 
-  /// Counts items that do not come out.
-  void drop(const std::string& reason, Index count = 1) { dropped[reason] += count; }
+  /// Counts items that do not come out; 0 of them leave no trace.
+  void drop(const std::string& reason, Index count = 1) {
+    if (count > 0) {
+      dropped[reason] += count;
+    }
+  }
   [[nodiscard]] Index unusable_by(AnswerFault fault) const { return unusable[static_cast<std::size_t>(fault)]; }
   [[nodiscard]] Index failures_by(CallFault fault) const { return failures[static_cast<std::size_t>(fault)]; }
   /// @return  items dropped for any reason

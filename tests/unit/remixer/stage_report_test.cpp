@@ -50,6 +50,8 @@ TEST_SUITE("remixer/stage_report") {
     CHECK(report.failures_by(CallFault::kNotRecorded) == 0);
     StageReport copy = report;
     CHECK(copy == report);
+    copy.drop("something else", 0);
+    CHECK(copy == report);
     copy.drop("no usable answer");
     CHECK(!(copy == report));
   }
