@@ -178,7 +178,14 @@ template <LanguageModel M,
     monitor.advance();
   };
   while (open.any()) {  // the last answers of a run may be unusable, after the model has been told that nothing is left
+    const Index before = monitor.report().calls;
     model.run(next, done);
+    if (monitor.report().calls == before) {
+      throw Error(reasonembed::detail::error_text("remixer::" + std::string(questions.stage),
+                                                  "number of calls that the model took",
+                                                  "0",
+                                                  "all that there are (see LanguageModel)"));
+    }
   }
   return values;
 }

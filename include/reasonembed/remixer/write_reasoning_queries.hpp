@@ -23,7 +23,7 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 
 /// What becomes of a row whose reasoning query could not be had.
 enum class WithoutReasoning : bool {
-  kKeep,  ///< it stays without one: the trainer gives it the mean weight
+  kKeep,  ///< it stays without one, and its intensity is taken as 1
   kDrop,  ///< it is dropped
 };
 

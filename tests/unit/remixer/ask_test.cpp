@@ -181,6 +181,19 @@ TEST_SUITE("remixer/ask") {
     CHECK(ask_model(model, 400, {.give_up_after = 1}).report.failures_by(CallFault::kNotRecorded) == 400);
   }
 
+  TEST_CASE("ask: a model that takes no calls is an error, not an endless loop") {
+    struct Idle {
+      [[nodiscard]] std::string identity() const { return "idle"; }
+      void run(re::remixer::NextCall /*next*/, re::remixer::CallDone /*done*/) {}
+    };
+    Idle model;
+    StageMonitor monitor;
+    CHECK_THROWS_WITH_AS((void)ask(model, Questions{"test_stage", 1, {}, {}}, number_prompt, parse_word, monitor),
+                         "remixer::test_stage: number of calls that the model took is 0, expected all that there are "
+                         "(see LanguageModel)",
+                         re::Error);
+  }
+
   TEST_CASE("ask: every question advances the progress once") {
     ScriptedModel model(
         [](const ChatCall& call) { return call.id == 0 ? fails(CallFault::kTls) : says(call.id == 1 ? "" : "x"); }, 3);

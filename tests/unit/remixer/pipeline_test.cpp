@@ -76,8 +76,8 @@ struct OneByOne {
 };
 static_assert(!rx::Stage<Nameless> && !rx::Stage<OneByOne> && !rx::Stage<int>);
 
-// example-begin pipeline
 using Llm = ScriptedModel;
+// example-begin pipeline
 using Retriever = rx::Bm25Retriever<>;
 using Synthesis =
     rx::Pipeline<rx::GenerateQueries<Llm>, rx::MineCandidates<Retriever>, rx::AnnotateRelevance<Llm>, rx::Assemble>;
@@ -120,11 +120,14 @@ const rx::Task kTask = {.name = "topics",
                         .relevance = "it is on the topic",
                         .instruction = "Find it."};
 
-Synthesis synthesis(Llm& model) {
-  return Synthesis(rx::GenerateQueries<Llm>(model, kTask),
-                   rx::MineCandidates<Retriever>(Retriever(), corpus(), kTask.instruction, {.top_k = 10, .kept = 8}),
-                   rx::AnnotateRelevance<Llm>(model, kTask),
-                   rx::Assemble(kTask));
+Synthesis synthesis(Llm& model, const rx::Task& task = kTask) {
+  // example-begin construct
+  rx::GenerateQueries<Llm> generate(model, task, {.seed = 42});
+  rx::MineCandidates<Retriever> mine(Retriever(), corpus(), task.instruction, {.top_k = 10, .kept = 8});
+  rx::AnnotateRelevance<Llm> annotate(model, task);
+  Synthesis pipeline(std::move(generate), std::move(mine), std::move(annotate), rx::Assemble(task));
+  // example-end construct
+  return pipeline;
 }
 
 }  // namespace
