@@ -5,8 +5,10 @@
 #include "support/named_options.hpp"
 #include "support/scripted_model.hpp"
 
+#include <cstddef>
 #include <cstdint>
-#include <set>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -156,6 +158,36 @@ TEST_SUITE("remixer/annotate_relevance") {
           std::vector<std::string>{"It helps.\n<score>1</score>", "It helps.\n<score>5</score>", ""});
     CHECK(annotated.queries[1].answers.empty());
     CHECK(annotated.queries[2].answers.size() == 1);
+  }
+
+  TEST_CASE("run: a hundred thousand pairs are asked about without a copy of their texts") {
+    std::vector<std::string> list;
+    for (int i = 0; i < 100; ++i) {
+      list.push_back("doc" + std::to_string(1 + i % 5));
+    }
+    const auto texts = std::make_shared<const std::vector<std::string>>(list);
+    MinedQuery query{.query = "the query"};
+    for (std::size_t i = 0; i < 100; ++i) {
+      query.candidates.emplace_back(texts, i);
+    }
+    std::size_t calls = 0;
+    struct Counter {
+      std::size_t* calls;
+      [[nodiscard]] std::string identity() const { return "counter"; }
+      void run(rx::NextCall next, rx::CallDone done) {
+        while (const auto call = next()) {
+          ++*calls;
+          done(*call, score(*call));
+        }
+      }
+    } model{&calls};
+    AnnotateRelevance stage(model, rx::bright_task("pony"));
+    rx::StageReport report;
+    const std::vector<AnnotatedQuery> annotated = run_stage(stage, std::vector<MinedQuery>(1000, query), report);
+    CHECK(calls == 100000);
+    CHECK(report.counts.at("pairs with label 4") == 20000);
+    CHECK(annotated[999].labels[98] == 4);
+    CHECK(annotated[999].candidates[7].str().data() == texts->at(7).data());
   }
 
   TEST_CASE("run: nothing in, nothing out") {

@@ -1,7 +1,9 @@
+#include <reasonembed/core/random.hpp>
 #include <reasonembed/remixer/answer_parser.hpp>
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -210,6 +212,32 @@ TEST_SUITE("remixer/answer_parser") {
     }
     CHECK(words.size() == re::remixer::kAnswerFaults);
     CHECK(describe(AnswerFault::kBadScore) == "with a score that is none of 1 to 5");
+  }
+
+  TEST_CASE("parse_query: whatever a text is wrapped in, it comes out as it was") {
+    re::RandomStream random(3);
+    const std::vector<std::string> words = {
+        "why", "\"quoted\"", "it's", "a\nb", "```", "<b>", "\xC3\xA4", "5", "(x)", "{{y}}"};
+    for (int round = 0; round < 2000; ++round) {
+      std::string text = "Well";
+      for (std::uint64_t i = 2 + random.below(8); i > 0; --i) {
+        text += " " + words[random.below(words.size())];
+      }
+      text += " end";
+      std::string wrapped = text;
+      if (random.below(2) == 0 && wrapped.find('"') == std::string::npos) {
+        wrapped = "\"" + wrapped + "\"";
+      }
+      if (random.below(2) == 0 && wrapped.find("```") == std::string::npos) {
+        wrapped = "```\n" + wrapped + "\n```";
+      }
+      if (random.below(2) == 0) {
+        wrapped = "<think>\nit was " + wrapped + "\n</think>\n" + wrapped;
+      }
+      wrapped = std::string(random.below(3), '\n') + wrapped + std::string(random.below(3), ' ');
+      CAPTURE(wrapped);
+      CHECK(query(wrapped) == text);
+    }
   }
 
   TEST_CASE("without_quotes: takes off one pair and no more") {

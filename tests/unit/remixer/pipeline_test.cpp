@@ -223,6 +223,51 @@ TEST_SUITE("remixer/pipeline") {
     }
   }
 
+  TEST_CASE("run: whatever answers are unusable or fail, nothing is lost uncounted, in any order of answers") {
+    const auto hostile = [](const rx::ChatCall& call) {
+      const std::uint64_t kind =
+          (call.id * 31 + static_cast<std::uint64_t>(call.attempt) * 17 + call.stage.size()) % 11;
+      switch (kind) {
+        case 0:
+          return test::says("");
+        case 1:
+          return test::says("\xFF");
+        case 2:
+          return test::says("I'm sorry, but I can't help with that.");
+        case 3:
+          return test::fails(rx::CallFault::kTimeout);
+        case 4:
+          return rx::ChatResult(rx::ChatAnswer{.text = "<score>3</sc", .finish = rx::Finish::kLength});
+        case 5:
+          return test::says("<score>9</score>");
+        default:
+          return answer(call);
+      }
+    };
+    ScriptedModel alone(hostile);
+    const auto expected = synthesis(alone).run(documents());
+    CHECK(!expected.items.empty());
+    Index unusable = 0;
+    Index failures = 0;
+    for (const rx::StageReport& report : expected.reports) {
+      CAPTURE(report.stage);
+      CHECK(report.items_in == report.items_out + report.all_dropped());
+      unusable += report.all_unusable();
+      failures += report.all_failures();
+    }
+    CHECK(unusable >= 3);
+    CHECK(failures >= 3);
+    for (const re::data::TrainingRow& row : expected.items) {
+      CHECK(!re::data::find_problem(row, "row").has_value());
+    }
+    for (std::uint64_t order = 1; order <= 10; ++order) {
+      ScriptedModel model(hostile, 8, order);
+      const auto result = synthesis(model).run(documents());
+      CHECK(result.items == expected.items);
+      CHECK(result.reports == expected.reports);
+    }
+  }
+
   TEST_CASE("Pipeline: stages before and behind the paper's fit") {
     ScriptedModel model(answer, 4);
     std::size_t looked_at = 0;

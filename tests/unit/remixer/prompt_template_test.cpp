@@ -1,8 +1,10 @@
+#include <reasonembed/core/random.hpp>
 #include <reasonembed/remixer/prompt_template.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -103,6 +105,46 @@ TEST_SUITE("remixer/prompt_template") {
 
   TEST_CASE("PromptTemplate: refuses bytes that are not UTF-8") {
     CHECK(refused("## user\n{{document}}\xC3") == "page.md: byte 21 is not UTF-8, expected UTF-8 text");
+  }
+
+  TEST_CASE("render: any pieces in any order are joined as they stand, and any bytes make a page or a ConfigError") {
+    re::RandomStream random(11);
+    const std::vector<std::string> pieces = {"{{query}}",
+                                             "{{document}}",
+                                             "a",
+                                             " ",
+                                             "\n",
+                                             "}}",
+                                             "{",
+                                             "#",
+                                             "## user\n",
+                                             "\n## system\n",
+                                             "{{",
+                                             "\xC3\xA4",
+                                             "\xFF",
+                                             "{{x}}"};
+    int pages = 0;
+    for (int round = 0; round < 3000; ++round) {
+      std::string page = "## user\n{{document}}.";
+      std::string expected = "D.";
+      bool plain = true;  // pieces that mean nothing but themselves
+      for (std::uint64_t i = random.below(6); i > 0; --i) {
+        const std::size_t which = random.below(random.below(2) == 0 ? 3 : pieces.size());
+        plain = plain && which < 3;
+        page += pieces[which] + ",";
+        expected += (which == 0 ? "Q" : which == 1 ? "D" : pieces[which]) + ",";
+      }
+      CAPTURE(page);
+      try {
+        const Messages messages = rendered(page);
+        ++pages;
+        CHECK((!plain || messages == Messages{{"user", expected}}));
+      } catch (const re::ConfigError& error) {
+        CHECK(!plain);
+        CHECK(re::io::find_invalid_utf8(error.what()) == std::string_view::npos);
+      }
+    }
+    CHECK(pages > 1000);
   }
 
   TEST_CASE("holds: tells which placeholders the page has") {
