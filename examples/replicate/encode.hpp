@@ -155,7 +155,7 @@ void encode_in_float32(const EncodeOptions& options);
 void encode_in_bfloat16(const EncodeOptions& options);
 void encode_in_rounded_bfloat16(const EncodeOptions& options);
 
-inline void add_encode(CLI::App& app) {
+inline void register_encode(CLI::App& app) {
   CLI::App* command = app.add_subcommand("encode", "Turns a file of texts into a file of vectors; killed, it goes on.");
   auto options = std::make_shared<EncodeOptions>();
   command->option_defaults()->always_capture_default();

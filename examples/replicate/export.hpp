@@ -54,7 +54,7 @@ inline void export_model(const ExportOptions& options) {
   std::printf("%s\n", options.out.c_str());
 }
 
-inline void add_export(CLI::App& app) {
+inline void register_export(CLI::App& app) {
   CLI::App* command = app.add_subcommand("export", "Writes a model as ONNX, or as sentence-transformers has it.");
   auto options = std::make_shared<ExportOptions>();
   command->option_defaults()->always_capture_default();

@@ -129,7 +129,7 @@ inline void inspect_encoder(const std::filesystem::path& directory, int threads)
   print_role("document", model.document);
 }
 
-inline void add_inspect(CLI::App& app) {
+inline void register_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
   auto directory = std::make_shared<std::string>();
   auto verify = std::make_shared<std::string>("off");

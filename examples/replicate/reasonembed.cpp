@@ -1,9 +1,7 @@
 // The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
 // file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes. `--help` and
 // `COMMAND --help` list the options.
-#include "encode.hpp"
-#include "export.hpp"
-#include "inspect.hpp"
+#include "commands.hpp"
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -16,6 +14,7 @@ int main(int argc, char** argv) try {
   replicate::add_inspect(app);
   replicate::add_encode(app);
   replicate::add_export(app);
+  replicate::add_synthesize(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 } catch (const std::exception& error) {

@@ -1,0 +1,6 @@
+#include "commands.hpp"
+#include "synthesize_commands.hpp"
+
+void replicate::add_synthesize(CLI::App& app) {
+  register_synthesize(app);
+}

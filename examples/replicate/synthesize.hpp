@@ -1,0 +1,268 @@
+#pragma once
+/// @file The pipeline of `reasonembed synthesize`, for any language model.
+#include <reasonembed/core/error.hpp>
+#include <reasonembed/core/progress.hpp>
+#include <reasonembed/core/string_index.hpp>
+#include <reasonembed/core/thread_pool.hpp>
+#include <reasonembed/data/find_dataset.hpp>
+#include <reasonembed/data/retrieval_dataset.hpp>
+#include <reasonembed/data/training_row.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/io/text_file.hpp>
+#include <reasonembed/model/any_text_encoder.hpp>
+#include <reasonembed/remixer/annotate_relevance.hpp>
+#include <reasonembed/remixer/any_language_model.hpp>
+#include <reasonembed/remixer/assemble.hpp>
+#include <reasonembed/remixer/bm25_retriever.hpp>
+#include <reasonembed/remixer/dense_retriever.hpp>
+#include <reasonembed/remixer/filter_domain.hpp>
+#include <reasonembed/remixer/fused_retriever.hpp>
+#include <reasonembed/remixer/generate_queries.hpp>
+#include <reasonembed/remixer/inspect_items.hpp>
+#include <reasonembed/remixer/mine_candidates.hpp>
+#include <reasonembed/remixer/pipeline.hpp>
+#include <reasonembed/remixer/prompts.hpp>
+#include <reasonembed/remixer/sample_sources.hpp>
+#include <reasonembed/remixer/synthesis_files.hpp>
+#include <reasonembed/remixer/write_reasoning_queries.hpp>
+
+#include "synthesis_config.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace replicate {
+
+namespace rx = reasonembed::remixer;
+
+/// The documents of a task, and which of them no query may be made from.
+struct TaskData {
+  re::data::Corpus corpus = {};
+  re::StringIndex left_out = {};
+};
+
+inline TaskData read_task_data(const TaskConfig& config) {
+  TaskData data;
+  std::vector<std::string> notes;
+  if (!config.corpus.empty()) {
+    data.corpus = re::data::read_corpus(config.corpus, notes);
+  } else {
+    std::vector<std::string> splits = config.splits;
+    if (splits.empty()) {
+      splits.emplace_back("");
+    }
+    for (const std::string& split : splits) {
+      re::data::RetrievalDataset dataset =
+          re::data::read_retrieval_dataset(re::data::find_dataset(config.data), {.split = split});
+      const re::StringIndex judged = rx::benchmark_documents(dataset.qrels, dataset.queries);
+      for (const std::string& id : judged.strings()) {
+        data.left_out.add(id);
+      }
+      notes.insert(notes.end(), dataset.notes.begin(), dataset.notes.end());
+      data.corpus = std::move(dataset.corpus);
+    }
+  }
+  for (const std::string& note : notes) {
+    std::fprintf(stderr, "%s\n", note.c_str());
+  }
+  return data;
+}
+
+inline rx::Prompts read_prompts(const SynthesisConfig& config) {
+  return config.prompts.empty() ? rx::Prompts() : rx::Prompts(config.prompts);
+}
+
+/// Calls `f(retriever)` with the retriever that the configuration asks for.
+template <class F>
+void with_retriever(const RetrieverConfig& config, const F& f) {
+  const re::ThreadPool pool(config.threads);
+  const rx::Bm25Retriever<> bm25({}, &pool);
+  if (config.kind == RetrieverKind::kBm25) {
+    f(bm25);
+    return;
+  }
+  const auto encoder = re::model::AnyTextEncoder<>::load(config.model, {.threads = config.threads});
+  const rx::DenseRetriever dense(encoder);
+  if (config.kind == RetrieverKind::kDense) {
+    f(dense);
+  } else {
+    f(rx::FusedRetriever(bm25, dense, config.fusion));
+  }
+}
+
+/// Prints, for each document that would be asked about, what a query would be asked to be like, and the prompt: one
+/// JSON object a line. Asks nobody.
+inline void print_generation_prompts(const SynthesisConfig& config, std::FILE* out) {
+  const rx::Prompts prompts = read_prompts(config);
+  for (const TaskConfig& task : config.tasks) {
+    TaskData data = read_task_data(task);
+    rx::SampleSources sample(config.options.sample, std::move(data.left_out));
+    rx::StageReport report;
+    for (const rx::SourceDocument& document : run_stage(sample, rx::source_documents(data.corpus), report)) {
+      const rx::Conditions conditions =
+          rx::draw_conditions(document.text, config.options.generate.seed, config.options.generate.conditions);
+      re::io::Json messages = re::io::Json::array();
+      for (const rx::ChatMessage& message :
+           rx::generation_messages(prompts.get("generate_queries", task.task.kind), task.task, document, conditions)) {
+        messages.push_back({{"role", message.role}, {"content", message.content}});
+      }
+      const re::io::Json row = {{"task", task.task.name},
+                                {"source_id", document.id},
+                                {"length", conditions.length},
+                                {"level", conditions.level},
+                                {"messages", messages}};
+      std::fprintf(out, "%s\n", re::io::dump_json(row, -1).c_str());
+    }
+  }
+}
+
+/// What a run of all tasks did.
+struct SynthesisSummary {
+  re::Index rows = 0;
+  re::Index unanswered = 0;  // calls whose answers are still to come: run again when they are there
+};
+
+/// Makes the model that a stage asks for a task.
+using MakeModel = std::function<rx::AnyLanguageModel(std::string_view stage, const std::string& task)>;
+
+/// Runs the pipeline for each task. Each leaves, under `out`, TASK/generated.jsonl, TASK/mined.jsonl,
+/// TASK/labelled.jsonl and TASK/report.json; and, where no answer is still to come, rows/TASK.jsonl.
+class Synthesis {
+ public:
+  Synthesis(const SynthesisConfig& config, MakeModel make_model, re::ProgressOptions progress)
+      : config_(&config),
+        make_model_(std::move(make_model)),
+        progress_(std::move(progress)),
+        prompts_(read_prompts(config)) {}
+
+  SynthesisSummary run() {
+    with_retriever(config_->retriever, [&](const auto& retriever) {
+      for (const TaskConfig& task : config_->tasks) {
+        run_task(task, retriever);
+      }
+    });
+    return summary_;
+  }
+
+ private:
+  using Documents = std::vector<rx::SourceDocument>;
+  using Llm = rx::AnyLanguageModel;
+  /// Ends a task at a stage that lacks answers: what follows would be made of a part, and made again.
+  struct Unanswered {};
+
+  /// The documents to make queries from: of the domain, if that is asked for, and drawn.
+  Documents sources(const TaskConfig& config, TaskData& data, const rx::PipelineOptions& shown) {
+    const rx::SynthesisOptions& options = config_->options;
+    Documents documents = rx::source_documents(data.corpus);
+    rx::SampleSources sample(options.sample, data.left_out);
+    rx::PipelineResult<rx::SourceDocument> result;
+    if (options.filter_domain) {  // those that can't be drawn are not asked about
+      rx::SampleSourcesOptions all = options.sample;
+      all.most_documents = 0;
+      Llm model = make_model_(rx::FilterDomain<Llm>::name, config.task.name);
+      rx::Pipeline pipeline(rx::SampleSources(all, data.left_out),
+                            rx::FilterDomain<Llm>(model, config.task, options.filter, prompts_),
+                            std::move(sample));
+      result = pipeline.run(std::move(documents), shown);
+    } else {
+      result = rx::Pipeline(std::move(sample)).run(std::move(documents), shown);
+    }
+    return std::move(result.items);
+  }
+
+  template <class R>
+  void run_task(const TaskConfig& config, const R& retriever) {
+    std::filesystem::create_directories(config_->out / config.task.name);
+    TaskData data = read_task_data(config);
+    std::vector<rx::StageReport> reports;
+    const rx::PipelineOptions shown{
+        .progress = progress_, .label = config.task.name, .on_stage = [&](const rx::StageReport& report) {
+          if (report.stage != rx::InspectItems<int>::name) {
+            reports.push_back(report);
+          }
+          if (report.failures_by(rx::CallFault::kNotRecorded) > 0) {
+            throw Unanswered();
+          }
+        }};
+    std::vector<re::data::TrainingRow> rows;
+    try {
+      rows = rows_of(config, sources(config, data, shown), data, retriever, shown);
+    } catch (const Unanswered&) {
+      rows.clear();
+    }
+    finish_task(config.task, rows, reports);
+  }
+
+  template <class R>
+  std::vector<re::data::TrainingRow> rows_of(const TaskConfig& config,
+                                             Documents documents,
+                                             const TaskData& data,
+                                             const R& retriever,
+                                             const rx::PipelineOptions& shown) {
+    const rx::SynthesisOptions& options = config_->options;
+    const rx::Task& task = config.task;
+    const std::filesystem::path out = config_->out / task.name;
+    Llm writer = make_model_(rx::GenerateQueries<Llm>::name, task.name);
+    Llm annotator = make_model_(rx::AnnotateRelevance<Llm>::name, task.name);
+    rx::Pipeline pipeline(rx::GenerateQueries<Llm>(writer, task, options.generate, prompts_),
+                          rx::InspectItems<rx::GeneratedQuery>([&](std::span<const rx::GeneratedQuery> queries) {
+                            write_generated(out / "generated.jsonl", queries);
+                          }),
+                          rx::MineCandidates<R>(retriever, data.corpus.texts(), task.instruction, options.mine),
+                          rx::InspectItems<rx::MinedQuery>([&](std::span<const rx::MinedQuery> queries) {
+                            write_mined(out / "mined.jsonl", queries, task.instruction);
+                          }),
+                          rx::AnnotateRelevance<Llm>(annotator, task, options.annotate, prompts_),
+                          rx::InspectItems<rx::AnnotatedQuery>([&](std::span<const rx::AnnotatedQuery> queries) {
+                            write_labelled(out / "labelled.jsonl", queries);
+                          }),
+                          rx::Assemble(task, options.assemble));
+    std::vector<re::data::TrainingRow> rows = pipeline.run(std::move(documents), shown).items;
+    if (options.write_reasoning) {
+      Llm thinker = make_model_(rx::WriteReasoningQueries<Llm>::name, task.name);
+      rx::Pipeline reasoning(rx::WriteReasoningQueries<Llm>(thinker, task, options.reasoning, prompts_));
+      rows = reasoning.run(std::move(rows), shown).items;
+    }
+    return rows;
+  }
+
+  void finish_task(const rx::Task& task,
+                   const std::vector<re::data::TrainingRow>& rows,
+                   const std::vector<rx::StageReport>& reports) {
+    re::io::Json json = re::io::Json::array();
+    re::Index unanswered = 0;
+    for (const rx::StageReport& report : reports) {
+      json.push_back(report_json(report));
+      unanswered += report.failures_by(rx::CallFault::kNotRecorded);
+    }
+    re::io::write_json(config_->out / task.name / "report.json", json);
+    const std::filesystem::path file = config_->out / "rows" / (task.name + ".jsonl");
+    std::filesystem::create_directories(file.parent_path());
+    if (unanswered == 0) {
+      re::io::write_file_atomically(file, [&](re::io::AtomicFile& target) {
+        for (const re::data::TrainingRow& row : rows) {
+          target.write(re::io::dump_json(training_row_json(row), -1) + "\n");
+        }
+      });
+      summary_.rows += static_cast<re::Index>(rows.size());
+    }
+    summary_.unanswered += unanswered;
+    for (const rx::StageReport& report : reports) {
+      std::printf("%s %s", task.name.c_str(), describe(report).c_str());
+    }
+  }
+
+  const SynthesisConfig* config_;
+  MakeModel make_model_;
+  re::ProgressOptions progress_;
+  rx::Prompts prompts_;
+  SynthesisSummary summary_;
+};
+
+}  // namespace replicate

@@ -1,0 +1,78 @@
+#include <reasonembed/remixer/mine_candidates.hpp>
+#include <reasonembed/remixer/retriever.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace re = reasonembed;
+namespace rx = reasonembed::remixer;
+using re::Index;
+
+namespace {
+
+/// The smallest retriever: longer documents are better. Its index can't be moved or copied.
+struct LongestFirst {
+  class Searcher {
+   public:
+    explicit Searcher(std::span<const std::string> documents) : documents_(documents) {}
+    Searcher(const Searcher&) = delete;
+    Searcher& operator=(const Searcher&) = delete;
+    Searcher(Searcher&&) = delete;
+    Searcher& operator=(Searcher&&) = delete;
+    ~Searcher() = default;
+    [[nodiscard]] re::retrieval::Rankings search(std::span<const std::string> queries,
+                                                 std::string_view /*instruction*/,
+                                                 Index top_k) const {
+      std::vector<re::retrieval::Hit> hits;
+      for (std::size_t i = 0; i < documents_.size(); ++i) {
+        hits.push_back({static_cast<Index>(i), static_cast<float>(documents_[i].size())});
+      }
+      std::sort(hits.begin(), hits.end(), re::retrieval::ranks_before);
+      hits.resize(std::min(hits.size(), static_cast<std::size_t>(top_k)));
+      re::retrieval::Rankings rankings(queries.size());
+      for (std::size_t query = 0; query < queries.size(); ++query) {
+        rankings[query] = hits;
+      }
+      return rankings;
+    }
+
+   private:
+    std::span<const std::string> documents_;
+  };
+  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* /*progress*/) const {
+    return Searcher(documents);
+  }
+};
+static_assert(rx::Retriever<LongestFirst>);
+static_assert(rx::RetrieverIndex<LongestFirst::Searcher>);
+
+struct WithoutInstruction {
+  [[nodiscard]] re::retrieval::Rankings search(std::span<const std::string> queries, Index /*top_k*/) const {
+    return re::retrieval::Rankings(queries.size());
+  }
+};
+struct IndexByValue {
+  [[nodiscard]] LongestFirst::Searcher index(std::vector<std::string> /*documents*/) const;
+};
+static_assert(!rx::RetrieverIndex<WithoutInstruction>);
+static_assert(!rx::Retriever<IndexByValue>);
+static_assert(!rx::Retriever<LongestFirst::Searcher>);
+
+}  // namespace
+
+TEST_SUITE("remixer/retriever") {
+  TEST_CASE("Retriever: the smallest one mines") {
+    rx::MineCandidates stage(LongestFirst(), std::vector<std::string>{"a", "ccc", "bb", "dddd"}, "", {.kept = 3});
+    rx::StageReport report;
+    const auto mined = run_stage(stage, {{"q", {"id", "ccc"}, {}}}, report);
+    REQUIRE(mined.size() == 1);
+    CHECK(mined[0].candidates == std::vector<rx::SharedText>{"dddd", "bb"});
+  }
+}

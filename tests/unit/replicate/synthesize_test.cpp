@@ -1,0 +1,186 @@
+#include "replicate/synthesize.hpp"
+
+#include <reasonembed/data/training_rows.hpp>
+#include <reasonembed/remixer/synthesis_files.hpp>
+
+#include <doctest/doctest.h>
+
+#include "support/data.hpp"
+#include "support/scratch.hpp"
+#include "support/scripted_model.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace re = reasonembed;
+namespace rx = reasonembed::remixer;
+using replicate::read_synthesis_config;
+using replicate::Synthesis;
+using replicate::SynthesisConfig;
+using replicate::SynthesisSummary;
+
+namespace {
+
+/// Writes a question about the first words of a document, and scores by the length of what it is asked.
+rx::ChatResult answer(const rx::ChatCall& call) {
+  if (call.stage == "filter_domain") {
+    return test::says(test::tagged(call, "document").size() % 3 == 0 ? "No" : "Yes");
+  }
+  if (call.stage == "generate_queries") {
+    return test::says("Why is it that " + test::tagged(call, "document").substr(0, 60) + "?");
+  }
+  if (call.stage == "annotate_relevance") {
+    const std::size_t size = test::tagged(call, "document").size() + test::tagged(call, "query").size();
+    return test::says("Reasons.\n<score>" + std::to_string(1 + size % 5) + "</score>");
+  }
+  return test::says("The essential problem: " + test::tagged(call, "query"));
+}
+
+SynthesisConfig example(const test::Scratch& scratch) {
+  SynthesisConfig config = read_synthesis_config(test::source_path("examples/data/remix.toml"));
+  config.out = scratch.path();
+  config.tasks[0].data = test::source_path("examples/data").string();
+  return config;
+}
+
+SynthesisSummary run(const SynthesisConfig& config,
+                     const test::ScriptedModel::Answer& answers = answer,
+                     std::size_t in_flight = 1,
+                     std::uint64_t order = 0) {
+  return Synthesis(config,
+                   [&](std::string_view, const std::string&) { return test::ScriptedModel(answers, in_flight, order); },
+                   {.silent = true})
+      .run();
+}
+
+}  // namespace
+
+TEST_SUITE("replicate/synthesize") {
+  TEST_CASE("run: the example data becomes rows that can be trained on, and every file between") {
+    const test::Scratch scratch;
+    const SynthesisSummary summary = run(example(scratch));
+    CHECK(summary.unanswered == 0);
+    const re::data::TrainingRows rows = re::data::read_rows(scratch / "rows", {.bad_rows = re::data::BadRows::kRefuse});
+    REQUIRE(rows.datasets.size() == 1);
+    CHECK(rows.datasets[0].name() == "everyday");
+    CHECK(rows.size() == summary.rows);
+    CHECK(rows.size() >= 60);
+    CHECK(rows.reasoning_count() == rows.size());
+    CHECK(rows.datasets[0].batch_size() == 16);
+    const auto generated = rx::read_generated(scratch / "everyday" / "generated.jsonl");
+    const auto mined = rx::read_mined(scratch / "everyday" / "mined.jsonl");
+    const auto labelled = rx::read_labelled(scratch / "everyday" / "labelled.jsonl");
+    CHECK(generated.size() == 72);
+    REQUIRE(mined.size() == 72);
+    CHECK(labelled.size() == 72);
+    for (std::size_t i = 0; i < mined.size(); ++i) {
+      CHECK(mined[i].candidates.size() == 10);
+      CHECK(labelled[i].candidates == mined[i].candidates);
+      for (const rx::SharedText& candidate : mined[i].candidates) {
+        CHECK(!(candidate == mined[i].source.text));
+      }
+    }
+    CHECK(re::io::read_json(scratch / "everyday" / "report.json").size() == 6);
+  }
+
+  TEST_CASE("run: no source is a document that the benchmark's questions are judged by") {
+    const test::Scratch scratch;
+    (void)run(example(scratch));
+    const auto dataset = re::data::read_retrieval_dataset(test::source_path("examples/data"), {.split = "test"});
+    const re::StringIndex judged = rx::benchmark_documents(dataset.qrels, dataset.queries);
+    CHECK(judged.size() > 100);
+    for (const rx::GeneratedQuery& query : rx::read_generated(scratch / "everyday" / "generated.jsonl")) {
+      CHECK(!judged.contains(query.source.id));
+    }
+  }
+
+  TEST_CASE("run: the order of answers, and a second run, leave the bytes as they are") {
+    const test::Scratch first;
+    (void)run(example(first));
+    const std::string rows = test::content_of(first / "rows" / "everyday.jsonl");
+    (void)run(example(first));
+    CHECK(test::content_of(first / "rows" / "everyday.jsonl") == rows);
+    const test::Scratch second;
+    (void)run(example(second), answer, 32, 5);
+    CHECK(test::content_of(second / "rows" / "everyday.jsonl") == rows);
+    CHECK(test::content_of(second / "everyday" / "report.json") ==
+          test::content_of(first / "everyday" / "report.json"));
+  }
+
+  TEST_CASE("run: where answers are still to come, no stage works on a part, and no rows are written") {
+    const test::Scratch scratch;
+    std::set<std::string> asked;
+    const auto partly = [&](const rx::ChatCall& call) {
+      asked.insert(call.stage);
+      return call.stage == "annotate_relevance" && call.id % 2 == 0 ? test::fails(rx::CallFault::kNotRecorded)
+                                                                    : answer(call);
+    };
+    const SynthesisSummary summary = run(example(scratch), partly);
+    CHECK(summary.unanswered == 360);
+    CHECK(summary.rows == 0);
+    CHECK(asked == std::set<std::string>{"annotate_relevance", "generate_queries"});
+    CHECK(!std::filesystem::exists(scratch / "rows" / "everyday.jsonl"));
+    CHECK(std::filesystem::exists(scratch / "everyday" / "mined.jsonl"));
+    CHECK(run(example(scratch)).rows >= 60);  // the same again, when they are there
+  }
+
+  TEST_CASE("run: documents of another domain are not asked about, and the sample is drawn of the others") {
+    const test::Scratch scratch;
+    SynthesisConfig config = example(scratch);
+    config.options.filter_domain = true;
+    config.options.write_reasoning = false;
+    (void)run(config);
+    const auto generated = rx::read_generated(scratch / "everyday" / "generated.jsonl");
+    CHECK(generated.size() == 72);
+    for (const rx::GeneratedQuery& query : generated) {
+      CHECK(query.source.text.str().size() % 3 != 0);
+    }
+    CHECK(re::data::read_rows(scratch / "rows").reasoning_count() == 0);
+  }
+
+  TEST_CASE("run: a task with documents alone, and several tasks") {
+    const test::Scratch scratch;
+    SynthesisConfig config = example(scratch);
+    config.options.sample.most_documents = 5;
+    config.tasks.push_back(config.tasks[0]);
+    config.tasks[1].task.name = "second";
+    config.tasks[1].data.clear();
+    config.tasks[1].corpus = test::source_path("examples/data/corpus.jsonl").string();
+    (void)run(config);
+    CHECK(re::data::read_rows(scratch / "rows").datasets.size() == 2);
+    config.tasks[1].corpus = (scratch / "missing.jsonl").string();
+    CHECK_THROWS_AS((void)run(config), re::IoError);
+  }
+
+  TEST_CASE("print_generation_prompts: what would be asked, one JSON object a line, the same each time") {
+    const test::Scratch scratch;
+    const SynthesisConfig config = example(scratch);
+    const auto printed = [&](const char* name) {
+      std::FILE* file = std::fopen((scratch / name).c_str(), "wb");
+      REQUIRE(file != nullptr);
+      replicate::print_generation_prompts(config, file);
+      REQUIRE(std::fclose(file) == 0);
+      return test::content_of(scratch / name);
+    };
+    CHECK(printed("a.jsonl") == printed("b.jsonl"));
+    std::vector<std::string> asked;
+    (void)run(config, [&](const rx::ChatCall& call) {
+      if (call.stage == "generate_queries") {
+        asked.push_back(call.messages.back().content);
+      }
+      return answer(call);
+    });
+    std::size_t row = 0;
+    re::io::for_each_json_line(scratch / "a.jsonl", [&](const re::io::JsonFields& fields) {
+      CHECK(fields.get_string("task") == "everyday");
+      REQUIRE(row < asked.size());
+      CHECK(fields.get_array("messages").back()["content"] == asked[row++]);
+    });
+    CHECK(row == 72);
+  }
+}
