@@ -144,6 +144,7 @@
 #include <reasonembed/retrieval/analyzer.hpp>
 #include <reasonembed/retrieval/binary_codes.hpp>
 #include <reasonembed/retrieval/bm25.hpp>
+#include <reasonembed/retrieval/file_index.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
 #include <reasonembed/retrieval/int8_calibration.hpp>
 #include <reasonembed/retrieval/run.hpp>
@@ -173,6 +174,8 @@
 #include <reasonembed/simd/pooling.hpp>
 #include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/simd/rotary.hpp>
+#include <reasonembed/simd/row_product.hpp>
+#include <reasonembed/simd/row_product_kernel.hpp>
 #include <reasonembed/simd/sequences.hpp>
 #include <reasonembed/text/added_tokens.hpp>
 #include <reasonembed/text/any_tokenizer.hpp>
