@@ -60,6 +60,7 @@
 #include <reasonembed/eval/score.hpp>
 #include <reasonembed/eval/score_encoder.hpp>
 #include <reasonembed/eval/svg_chart.hpp>
+#include <reasonembed/eval/table.hpp>
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/closest_names.hpp>
 #include <reasonembed/io/dtype.hpp>
@@ -146,6 +147,7 @@
 #include <reasonembed/retrieval/bm25.hpp>
 #include <reasonembed/retrieval/file_index.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
+#include <reasonembed/retrieval/fusion.hpp>
 #include <reasonembed/retrieval/int8_calibration.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/search.hpp>
@@ -191,6 +193,7 @@
 #include <reasonembed/text/character_map.hpp>
 #include <reasonembed/text/normalization_form.hpp>
 #include <reasonembed/text/normalizers.hpp>
+#include <reasonembed/text/porter_stemmer.hpp>
 #include <reasonembed/text/pre_tokenizers.hpp>
 #include <reasonembed/text/reference_characters.hpp>
 #include <reasonembed/text/special_tokens.hpp>
