@@ -84,7 +84,7 @@ inline void check_distillation(const DistillationOptions& options) {
   }
 }
 
-inline std::string joined(const AnnotationRecord& record) {
+inline std::string conversation_text(const AnnotationRecord& record) {
   std::string text;
   for (const ChatMessage& message : record.messages) {
     text.append(message.role).append(1, '\0').append(message.content).append(1, '\0');
@@ -93,7 +93,7 @@ inline std::string joined(const AnnotationRecord& record) {
 }
 
 /// @return  a number in [0, 1) that depends on seed, purpose and text alone
-inline double draw(std::uint64_t seed, std::uint64_t purpose, std::string_view text) {
+inline double uniform_draw(std::uint64_t seed, std::uint64_t purpose, std::string_view text) {
   return RandomStream(seed, text_hash(text, purpose)).uniform_double();
 }
 
@@ -101,7 +101,7 @@ inline double draw(std::uint64_t seed, std::uint64_t purpose, std::string_view t
 inline Index balance_scores(std::vector<AnnotationRecord>& records, const DistillationOptions& options) {
   std::map<int, std::vector<std::pair<double, std::size_t>>> by_score;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    by_score[records[i].score].emplace_back(draw(options.seed, 2, joined(records[i])), i);
+    by_score[records[i].score].emplace_back(uniform_draw(options.seed, 2, conversation_text(records[i])), i);
   }
   std::size_t rarest = records.size();
   for (const auto& [score, draws] : by_score) {
@@ -146,11 +146,11 @@ inline Index balance_scores(std::vector<AnnotationRecord>& records, const Distil
       ++set.too_long;
       continue;
     }
-    if (seen[detail::joined(record)]++ > 0) {
+    if (seen[detail::conversation_text(record)]++ > 0) {
       ++set.repeated;
       continue;
     }
-    const bool held_out = detail::draw(options.seed, 1, record.query) < options.held_out;
+    const bool held_out = detail::uniform_draw(options.seed, 1, record.query) < options.held_out;
     (held_out ? set.held_out : set.train).push_back(record);
   }
   if (options.balance > 0) {
