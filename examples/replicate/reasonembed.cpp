@@ -1,7 +1,9 @@
 // The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
-// file of texts into a file of vectors. `--help` and `COMMAND --help` list the options.
+// file of texts into a file of vectors, `reasonembed report` judges training data, `reasonembed distill` makes a
+// fine-tuning set of annotations. `--help` and `COMMAND --help` list the options.
 #include "encode.hpp"
 #include "inspect.hpp"
+#include "report.hpp"
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -13,6 +15,8 @@ int main(int argc, char** argv) try {
   app.require_subcommand(1);
   replicate::add_inspect(app);
   replicate::add_encode(app);
+  replicate::add_report(app);
+  replicate::add_distill(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 } catch (const std::exception& error) {

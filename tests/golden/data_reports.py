@@ -19,17 +19,24 @@ from sklearn.metrics import cohen_kappa_score
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = pathlib.Path(__file__).resolve().parent / 'data_reports'
 HARD = [
-    '', ' ', 'a', 'A a A', 'the the the', 'The THE the', "don't stop", 'under_score snake_case', 'x=1;y=2', '3.14 is pi',
-    '1234567890', 'caf\u00e9 na\u00efve', '\u212aelvin \u212a', '\u0130stanbul I\u0307', '\u00c5ngstr\u00f6m \u212bngstr\u00f6m',
+    '', ' ', 'a', 'A a A', 'the the the', 'The THE the', "don't stop", 'under_score snake_case', 'x=1;y=2',
+    '3.14 is pi',
+    '1234567890', 'caf\u00e9 na\u00efve', '\u212aelvin \u212a', '\u0130stanbul I\u0307',
+    '\u00c5ngstr\u00f6m \u212bngstr\u00f6m',
     '\u4f60\u597d world', 'tab\tand\nnewline', 'e-mail e mail', 'running runs ran runner', 'generalization generally',
     'skies sky dying lying ties', 'proceed exceed succeed news howe', 'agreed feed plastered bled motoring sing',
     'hopping tanned falling hissing fizzed failing filing', 'relational conditional rational valency hesitancy',
-    'YYYY yyyy sayyyy', '\ud55c\uad6d\uc5b4', 'zero\u200bwidth', '\ufeffbom', 'A\u0301cute', '\ufb01ne', 'stra\u00dfe STRASSE',
+    'YYYY yyyy sayyyy', '\ud55c\uad6d\uc5b4', 'zero\u200bwidth', '\ufeffbom', 'A\u0301cute', '\ufb01ne',
+    'stra\u00dfe STRASSE',
 ]
-PARTS = ['at', 'bl', 'iz', 'tional', 'ational', 'enci', 'anci', 'izer', 'bli', 'alli', 'entli', 'eli', 'ousli', 'ization',
-         'ation', 'ator', 'alism', 'iveness', 'fulness', 'ousness', 'aliti', 'iviti', 'biliti', 'fulli', 'logi', 'icate',
-         'ative', 'alize', 'iciti', 'ical', 'ful', 'ness', 'al', 'ance', 'ence', 'er', 'ic', 'able', 'ible', 'ant', 'ement',
-         'ment', 'ent', 'sion', 'tion', 'gion', 'ou', 'ism', 'ate', 'iti', 'ous', 'ive', 'ize', 'e', 'll', 'y', 's', 'ss',
+PARTS = ['at', 'bl', 'iz', 'tional', 'ational', 'enci', 'anci', 'izer', 'bli', 'alli', 'entli', 'eli', 'ousli',
+         'ization',
+         'ation', 'ator', 'alism', 'iveness', 'fulness', 'ousness', 'aliti', 'iviti', 'biliti', 'fulli', 'logi',
+         'icate',
+         'ative', 'alize', 'iciti', 'ical', 'ful', 'ness', 'al', 'ance', 'ence', 'er', 'ic', 'able', 'ible', 'ant',
+         'ement',
+         'ment', 'ent', 'sion', 'tion', 'gion', 'ou', 'ism', 'ate', 'iti', 'ous', 'ive', 'ize', 'e', 'll', 'y', 's',
+         'ss',
          'sses', 'ies', 'ied', 'ed', 'eed', 'ing', 'ly', 'ogy', 'ality']
 STEMS = ['', 'b', 'tr', 'ee', 'y', 'oa', 'trouble', 'priv', 'sky', 'hop', 'fil', 'ann', 'fizz', 'roll', 'contr', 'syz',
          'enjo', 'say', '2x', 'wax']
@@ -52,11 +59,13 @@ def write_rouge(draw):
         for prediction in draw.sample(HARD, 4) + [target]:
             scores = [scorer.score(target, prediction)['rouge1'] for scorer in scorers]
             lines.append({'target': target, 'prediction': prediction} | numbers(scores))
-    (OUT / 'rouge.jsonl').write_text(''.join(json.dumps(line, ensure_ascii=False, separators=(',', ':')) + '\n' for line in lines))
+    rows = (json.dumps(line, ensure_ascii=False, separators=(',', ':')) for line in lines)
+    (OUT / 'rouge.jsonl').write_text(''.join(row + '\n' for row in rows))
 
 
 def numbers(scores):
-    return {name: [score.precision, score.recall, score.fmeasure] for name, score in zip(('plain', 'stemmed'), scores)}
+    return {name: [score.precision, score.recall, score.fmeasure] for name, score in zip(('plain', 'stemmed'),
+    scores)}
 
 
 def write_stems(draw):
@@ -65,7 +74,8 @@ def write_stems(draw):
     words = set(draw.sample(sorted(words), 1500))
     words |= {stem + a for stem in STEMS for a in PARTS}
     words |= {draw.choice(STEMS) + draw.choice(PARTS) + draw.choice(PARTS) for _ in range(1500)}
-    words |= {'skies', 'dying', 'lying', 'tying', 'innings', 'inning', 'outings', 'outing', 'cannings', 'canning', 'news',
+    words |= {'skies', 'dying', 'lying', 'tying', 'innings', 'inning', 'outings', 'outing', 'cannings', 'canning',
+              'news',
               'howe', 'proceed', 'exceed', 'succeed', 'sky', 'a', 'is', 'y', 'ied', 'ies', 's'}
     words.discard('')
     stemmer = PorterStemmer()

@@ -295,6 +295,21 @@ TEST_SUITE("remixer/contamination") {
     CHECK(rows.size() == shipped.independent.size() - 2);
     CHECK(gate.check(rows).leaks.empty());
   }
+  TEST_CASE("ContaminationGate: keeps a benchmark out of training rows") {
+    const Shipped shipped = read_shipped();
+    std::vector<TrainingRow> rows = shipped.independent;
+    rows[2].query = shipped.test.queries.texts()[7];
+    const re::data::RetrievalDataset& dataset = shipped.test;
+    // example-begin contamination
+    re::remixer::ContaminationGate gate({.ngram = 13});
+    gate.add("my benchmark", re::remixer::benchmark_items(dataset));  // its queries and gold documents
+    const re::remixer::ContaminationReport report = gate.check(rows);
+    const Index dropped = re::remixer::drop_leaking_rows(rows, report);
+    const std::string model_card = report.to_markdown();
+    // example-end contamination
+    CHECK(dropped == 1);
+    CHECK(model_card.find("1 of 131 training rows") != std::string::npos);
+  }
   TEST_CASE("ContaminationGate: several benchmarks are told apart, and one name is one benchmark") {
     ContaminationGate gate;
     gate.add("a", std::vector<BenchmarkItem>{{BenchmarkPart::kQuery, "1", "the same question"}});

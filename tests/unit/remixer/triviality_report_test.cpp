@@ -136,6 +136,22 @@ TEST_SUITE("remixer/triviality_report") {
     CHECK(scratch.count() == 2);
     CHECK_THROWS_AS(report.write(scratch / "absent" / "a.json"), re::IoError);
   }
+  TEST_CASE("TrivialityReport: is made of rows and, where there is one, a model") {
+    const test::Scratch scratch;
+    const test::WordEmbedder model;
+    const std::vector<re::data::TrainingRow> rows = {{.query = "a b", .pos = {"b c", "c d"}}};
+    const auto path = scratch / "triviality.json";
+    // example-begin triviality
+    const auto pairs = re::remixer::positive_pairs(rows);
+    const auto cosines = re::remixer::pair_similarities(std::span(pairs), model);  // any encoder of the library
+    re::remixer::TrivialityReport report;
+    report.add(re::remixer::measure_triviality("mined", pairs, {}, cosines));
+    report.write(path);  // and the same with .html
+    // example-end triviality
+    CHECK(report.rows()[0].mean.rouge.f1 == 0.25);
+    CHECK(report.rows()[0].mean.similarity.has_value());
+    CHECK(scratch.count() == 2);
+  }
   TEST_CASE("TrivialityReport: without rows is a table of headings") {
     const test::Scratch scratch;
     TrivialityReport().write(scratch / "t.json");

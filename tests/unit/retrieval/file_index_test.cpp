@@ -136,6 +136,20 @@ TEST_SUITE("retrieval/file_index") {
           FlatIndex(vectors).search(queries, {.top_k = 10, .excluded = excluded}));
   }
 
+  TEST_CASE("search: takes a corpus in shards, and several rankings become one") {
+    const test::Scratch scratch;
+    const auto paths = write_shards(scratch, random_rows(600, 32, 1), {200, 400});
+    const Matrix<float> queries = random_rows(3, 32, 2);
+    const std::vector<std::vector<Index>> sources = {{5}, {200, 599}, {}};
+    // example-begin file_index
+    const re::ThreadPool pool;
+    const re::retrieval::FileIndex index(paths);  // .npy files, as `reasonembed encode` writes them
+    const Rankings hits = index.search(queries, {.top_k = 100, .excluded = sources, .pool = &pool});
+    // example-end file_index
+    CHECK(hits[0].size() == 100);
+    CHECK(std::none_of(hits[1].begin(), hits[1].end(), [](const Hit& hit) { return hit.document == 200; }));
+  }
+
   TEST_CASE("search: no vectors, no queries and vectors of no width are legal") {
     const test::Scratch scratch;
     re::io::write_npy(scratch / "none.npy", Matrix<float>(0, 4).view());
