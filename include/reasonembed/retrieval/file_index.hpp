@@ -15,7 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
-#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -98,7 +98,7 @@ class FileIndex {
   }
 
  private:
-  static constexpr Index kBlockBytes = Index{4} << 20;  // one piece of work: a disk is read in pieces of this size
+  static constexpr Index kBlockBytes = Index{16} << 20;  // one piece of work: a disk is read in pieces of this size
   // Vectors are copied out of the page cache into the second-level cache: a memory map would save the copy and cost
   // more, a page table entry for every page and the misses that prefetching can't hide behind it.
   static constexpr Index kStepBytes = Index{192} << 10;
@@ -123,6 +123,21 @@ class FileIndex {
         bounds[query] = best.back().least();
       }
     }
+    /// The file of a shard as this thread reads it: the system tells streams apart by their open files.
+    const io::NpyFile& open(std::size_t number, const io::NpyFile& known) {
+      if (!file || shard != number) {
+        file.emplace(known.path());
+        if (file->rows() != known.rows() || file->cols() != known.cols()) {
+          throw IoError::failed(known.path(), "file", "another one", "the one that was opened first");
+        }
+        file->expect_in_order();
+        shard = number;
+      }
+      return *file;
+    }
+
+    std::optional<io::NpyFile> file;
+    std::size_t shard = 0;
     std::vector<TopK> best;     // (B)
     std::vector<float> bounds;  // (B) scores that are refused lie below
     Matrix<float> vectors;      // (documents of a step, D)
@@ -155,10 +170,7 @@ class FileIndex {
   void search_block(Index item, const simd::RowProduct& product, Worker& worker) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
     const Shard& shard = shards_[block.shard];
-    if (const Index later = item + kAheadBlocks; later < static_cast<Index>(blocks_.size())) {
-      const Block& ahead = blocks_[static_cast<std::size_t>(later)];
-      shards_[ahead.shard].file.read_ahead(ahead.first, ahead.count);
-    }
+    const io::NpyFile& file = worker.open(block.shard, shard.file);
     const Index step = std::max<Index>(kStepBytes / row_bytes() / 48, 1) * 48;  // whole tiles
     if (worker.scores.rows() == 0) {
       worker.vectors = Matrix<float>(step, width());
@@ -168,7 +180,7 @@ class FileIndex {
       const Index count = std::min(step, block.first + block.count - row);
       const MatrixView<float> vectors = worker.vectors.view().row_block(0, count);
       const MatrixView<float> scores = worker.scores.view().row_block(0, count);
-      shard.file.read(row, vectors);
+      file.read(row, vectors);
       product.multiply(vectors, scores, worker.arena);
       offer(shard, row, vectors, scores, worker);
     }
