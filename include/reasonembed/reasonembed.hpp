@@ -21,6 +21,7 @@
 #include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/random.hpp>
+#include <reasonembed/core/read_ahead.hpp>
 #include <reasonembed/core/sha256.hpp>
 #include <reasonembed/core/stable_sort.hpp>
 #include <reasonembed/core/string_index.hpp>

@@ -4,6 +4,7 @@
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/progress.hpp>
+#include <reasonembed/core/read_ahead.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/npy.hpp>
 #include <reasonembed/retrieval/search.hpp>
@@ -30,14 +31,13 @@ namespace reasonembed::inline REASONEMBED_ABI::retrieval {
 /// The vectors are those of one .npy file or of several, one behind the other, as `reasonembed encode` and NumPy write
 /// them. A search reads each file once, from front to back, whatever the number of queries: give it all of them.
 ///
-/// @note  hits and scores are bit for bit those of FlatIndex over the same vectors. Memory: the queries, top_k hits a
-///        query and thread, and a few MB a thread for the blocks in work. Reading from many threads is safe; a file
-///        that is shortened during a search ends the process (see MemoryMap).
+/// @note  hits and scores are bit for bit those of FlatIndex over the same vectors. Memory: the queries, 2 top_k hits a
+///        query and thread, and some 2 MB a thread for vectors that are worked on or on their way. Reading from many
+///        threads is safe.
 class FileIndex {
  public:
   /// @param files  .npy files of (N_i, D) float32, at least one
-  /// @throws       ConfigError if there is none; ShapeError if they differ in width; IoError and DataError as
-  /// io::NpyFile
+  /// @throws       ConfigError if there is none; ShapeError if they differ in width; IoError, DataError as io::NpyFile
   explicit FileIndex(std::span<const std::filesystem::path> files) {
     if (files.empty()) {
       throw ConfigError::invalid("retrieval::FileIndex", "number of files", "0", "at least 1");
@@ -83,8 +83,19 @@ class FileIndex {
     for (std::size_t i = 0; i < detail::worker_count(options.pool); ++i) {
       workers.emplace_back(queries.rows(), options);
     }
+    const auto threads = static_cast<int>(workers.size());
+    std::vector<Reader> readers(static_cast<std::size_t>((threads + 3) / 4));  // one reads as much as four can use
+    ReadAhead blocks(static_cast<Index>(blocks_.size()),
+                     threads + 2,
+                     block_rows(),
+                     width(),
+                     static_cast<int>(readers.size()),
+                     [&](Index item, int reader, Matrix<float>& vectors) {
+                       read_block(item, readers[static_cast<std::size_t>(reader)], vectors.view());
+                     });
     detail::for_each_item(options.pool, static_cast<Index>(blocks_.size()), [&](Index item, int worker) {
-      search_block(item, product, workers[static_cast<std::size_t>(worker)]);
+      const ReadAhead::Piece vectors = blocks.take(item);
+      search_block(item, vectors.view(), product, workers[static_cast<std::size_t>(worker)]);
       if (progress != nullptr) {
         progress->advance(blocks_[static_cast<std::size_t>(item)].count);
       }
@@ -98,11 +109,10 @@ class FileIndex {
   }
 
  private:
-  static constexpr Index kBlockBytes = Index{16} << 20;  // one piece of work: a disk is read in pieces of this size
-  // Vectors are copied out of the page cache into the second-level cache: a memory map would save the copy and cost
-  // more, a page table entry for every page and the misses that prefetching can't hide behind it.
-  static constexpr Index kStepBytes = Index{192} << 10;
-  static constexpr Index kAheadBlocks = 8;  // read in the background: 32 MB
+  // Vectors are copied out of the page cache: a memory map would save the copy and cost more, a page table entry for
+  // every page, and prefetching stops where there is none yet.
+  static constexpr Index kBlockBytes = Index{2} << 20;   // one piece of work, read at once
+  static constexpr Index kStepBytes = Index{192} << 10;  // vectors whose scores are looked at before the next ones
 
   struct Shard {
     io::NpyFile file;
@@ -113,16 +123,8 @@ class FileIndex {
     Index first = 0;  // row of the file
     Index count = 0;
   };
-  /// What one thread has found so far.
-  struct Worker {
-    Worker(Index queries, const SearchOptions& options) : bounds(static_cast<std::size_t>(queries)) {
-      best.reserve(bounds.size());
-      for (std::size_t query = 0; query < bounds.size(); ++query) {
-        best.emplace_back(options.top_k,
-                          options.excluded.empty() ? std::span<const Index>() : std::span(options.excluded[query]));
-        bounds[query] = best.back().least();
-      }
-    }
+  /// What one thread reads from.
+  struct Reader {
     /// The file of a shard as this thread reads it: the system tells streams apart by their open files.
     const io::NpyFile& open(std::size_t number, const io::NpyFile& known) {
       if (!file || shard != number) {
@@ -138,17 +140,28 @@ class FileIndex {
 
     std::optional<io::NpyFile> file;
     std::size_t shard = 0;
+  };
+  /// What one thread has found so far.
+  struct Worker {
+    Worker(Index queries, const SearchOptions& options) : bounds(static_cast<std::size_t>(queries)) {
+      best.reserve(bounds.size());
+      for (std::size_t query = 0; query < bounds.size(); ++query) {
+        best.emplace_back(options.top_k,
+                          options.excluded.empty() ? std::span<const Index>() : std::span(options.excluded[query]));
+        bounds[query] = best.back().least();
+      }
+    }
     std::vector<TopK> best;     // (B)
     std::vector<float> bounds;  // (B) scores that are refused lie below
-    Matrix<float> vectors;      // (documents of a step, D)
     Matrix<float> scores;       // (documents of a step, B)
     Arena arena;
   };
 
   [[nodiscard]] Index row_bytes() const { return std::max<Index>(width(), 1) * static_cast<Index>(sizeof(float)); }
+  [[nodiscard]] Index block_rows() const { return std::max<Index>(kBlockBytes / row_bytes(), 1); }
   /// The partition of the files depends on their sizes alone.
   void make_blocks() {
-    const Index rows = std::max<Index>(kBlockBytes / row_bytes(), 1);
+    const Index rows = block_rows();
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
       const Index count = shards_[shard].file.rows();
       for (Index first = 0; first < count; first += rows) {
@@ -167,22 +180,25 @@ class FileIndex {
     }
   }
 
-  void search_block(Index item, const simd::RowProduct& product, Worker& worker) const {
+  void read_block(Index item, Reader& reader, MatrixView<float> vectors) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
-    const Shard& shard = shards_[block.shard];
-    const io::NpyFile& file = worker.open(block.shard, shard.file);
+    reader.open(block.shard, shards_[block.shard].file).read(block.first, vectors.row_block(0, block.count));
+  }
+  /// @param vectors  the block, and room for a longer one
+  void search_block(Index item,
+                    MatrixView<const float> vectors,
+                    const simd::RowProduct& product,
+                    Worker& worker) const {
+    const Block& block = blocks_[static_cast<std::size_t>(item)];
     const Index step = std::max<Index>(kStepBytes / row_bytes() / 48, 1) * 48;  // whole tiles
     if (worker.scores.rows() == 0) {
-      worker.vectors = Matrix<float>(step, width());
       worker.scores = Matrix<float>(step, product.n());
     }
-    for (Index row = block.first; row < block.first + block.count; row += step) {
-      const Index count = std::min(step, block.first + block.count - row);
-      const MatrixView<float> vectors = worker.vectors.view().row_block(0, count);
+    for (Index row = 0; row < block.count; row += step) {
+      const Index count = std::min(step, block.count - row);
       const MatrixView<float> scores = worker.scores.view().row_block(0, count);
-      file.read(row, vectors);
-      product.multiply(vectors, scores, worker.arena);
-      offer(shard, row, vectors, scores, worker);
+      product.multiply(vectors.row_block(row, count), scores, worker.arena);
+      offer(shards_[block.shard], block.first + row, vectors.row_block(row, count), scores, worker);
     }
   }
 

@@ -89,7 +89,7 @@ TEST_SUITE("retrieval/file_index") {
 
   TEST_CASE("search: the same for every pool, over many blocks") {
     const test::Scratch scratch;
-    const Matrix<float> vectors = random_rows(150000, 64, 5);  // 38 MB: three blocks
+    const Matrix<float> vectors = random_rows(40000, 64, 5);  // 10 MB: five blocks
     const Matrix<float> queries = random_rows(20, 64, 6);
     re::io::write_npy(scratch / "v.npy", vectors.view());
     const FileIndex index(scratch / "v.npy");
@@ -165,14 +165,14 @@ TEST_SUITE("retrieval/file_index") {
 
   TEST_CASE("search: progress counts every vector once") {
     const test::Scratch scratch;
-    re::io::write_npy(scratch / "v.npy", random_rows(70000, 64, 1).view());  // two blocks
+    re::io::write_npy(scratch / "v.npy", random_rows(30000, 64, 1).view());
     std::string shown;
     {
       re::Progress progress(
-          "mine", 70000, {.unit = "vectors", .terminal = false, .sink = [&](std::string_view text) { shown += text; }});
+          "mine", 30000, {.unit = "vectors", .terminal = false, .sink = [&](std::string_view text) { shown += text; }});
       (void)FileIndex(scratch / "v.npy").search(random_rows(1, 64, 2), {}, &progress);
     }
-    CHECK(shown.find("70000/70000") != std::string::npos);
+    CHECK(shown.find("30000/30000") != std::string::npos);
   }
 
   TEST_CASE("search: a vector or query that is not finite is refused by name") {
