@@ -1,6 +1,8 @@
 #pragma once
 /// @file What the cores can do in f32 at this moment: nothing but fma on registers, on some threads at once.
+#include <reasonembed/core/error.hpp>
 #include <reasonembed/core/thread_pool.hpp>
+#include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
 
@@ -53,27 +55,25 @@ inline double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// @return  f32 FLOP/s of all threads of the pool together, 0 where there is no such loop for the processor
-inline double fma_peak(const re::ThreadPool& pool) {
+/// Does so many f32 operations at the peak, shared among the threads of the pool.
+/// @throws  ConfigError where there is no such loop for the processor
+inline void fma_operations(double flop, const re::ThreadPool& pool) {
 #if defined(__x86_64__)
-  constexpr std::int64_t kSteps = 1'000'000;
-  const bool wide = re::simd::best_level() == re::simd::Level::kAvx512;
-  if (re::simd::best_level() == re::simd::Level::kPortable) {
-    return 0;
+  const re::simd::Level level = re::simd::best_level();
+  if (level != re::simd::Level::kPortable) {
+    constexpr re::Index kItems = 64;  // a thread that is late takes fewer
+    const bool wide = level == re::simd::Level::kAvx512;
+    const auto steps = static_cast<std::int64_t>(flop / (2.0 * (wide ? 24 * 16 : 12 * 8) * kItems));
+    pool.for_each(kItems, [&](re::Index, int) {
+      std::array<float, 64> out{};
+      wide ? fma_steps_512(steps, out.data()) : fma_steps_256(steps, out.data());
+      [[maybe_unused]] static thread_local volatile float sink;
+      sink = out[0];
+    });
+    return;
   }
-  const double start = seconds_now();
-  pool.for_each(pool.size(), [&](re::Index, int) {
-    std::array<float, 64> out{};
-    wide ? fma_steps_512(kSteps, out.data()) : fma_steps_256(kSteps, out.data());
-    [[maybe_unused]] static thread_local volatile float sink;
-    sink = out[0];
-  });
-  const double flop = 2.0 * static_cast<double>(kSteps) * (wide ? 24 * 16 : 12 * 8) * pool.size();
-  return flop / (seconds_now() - start);
-#else
-  (void)pool;
-  return 0;
 #endif
+  throw re::ConfigError::invalid("fma_operations", "processor", "without AVX2", "one with it");
 }
 
 }  // namespace benchmarks

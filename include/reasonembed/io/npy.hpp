@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -158,6 +159,12 @@ class NpyFile {
     (void)::posix_fadvise(file_.number(), 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
   }
+  /// @return  whether the first and the last byte of rows can be read without waiting for the disk, as far as the
+  /// system
+  ///          tells
+  [[nodiscard]] bool is_cached(Index first, Index count) const {
+    return bytes(count) == 0 || (is_cached(offset(first)) && is_cached(offset(first + count) - 1));
+  }
 
  private:
   [[nodiscard]] std::size_t bytes(Index rows) const {
@@ -165,6 +172,15 @@ class NpyFile {
   }
   [[nodiscard]] std::size_t offset(Index row) const { return start_ + bytes(row); }
 
+  [[nodiscard]] bool is_cached([[maybe_unused]] std::size_t at) const {
+#if defined(RWF_NOWAIT)
+    char byte = 0;
+    const struct iovec piece{&byte, 1};
+    return ::preadv2(file_.number(), &piece, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
+#else
+    return false;
+#endif
+  }
   void read_bytes(std::span<char> out, std::size_t at) const {
     for (std::size_t done = 0; done < out.size();) {
       const ssize_t count =

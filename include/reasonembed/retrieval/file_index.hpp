@@ -32,7 +32,7 @@ namespace reasonembed::inline REASONEMBED_ABI::retrieval {
 /// them. A search reads each file once, from front to back, whatever the number of queries: give it all of them.
 ///
 /// @note  hits and scores are bit for bit those of FlatIndex over the same vectors. Memory: the queries, 2 top_k hits a
-///        query and thread, and some 2 MB a thread for vectors that are worked on or on their way. Reading from many
+///        query and thread, and some MB a thread for vectors that are worked on or on their way. Reading from many
 ///        threads is safe.
 class FileIndex {
  public:
@@ -85,17 +85,16 @@ class FileIndex {
     }
     const auto threads = static_cast<int>(workers.size());
     std::vector<Reader> readers(static_cast<std::size_t>((threads + 3) / 4));  // one reads as much as four can use
-    ReadAhead blocks(static_cast<Index>(blocks_.size()),
-                     threads + 2,
-                     block_rows(),
-                     width(),
-                     static_cast<int>(readers.size()),
-                     [&](Index item, int reader, Matrix<float>& vectors) {
-                       read_block(item, readers[static_cast<std::size_t>(reader)], vectors.view());
-                     });
+    ReadAhead blocks(
+        static_cast<Index>(blocks_.size()),
+        threads + kAheadBlocks,
+        0,
+        0,
+        static_cast<int>(readers.size()),
+        [&](Index item, int reader, Matrix<float>&) { bring_block(item, readers[static_cast<std::size_t>(reader)]); });
     detail::for_each_item(options.pool, static_cast<Index>(blocks_.size()), [&](Index item, int worker) {
-      const ReadAhead::Piece vectors = blocks.take(item);
-      search_block(item, vectors.view(), product, workers[static_cast<std::size_t>(worker)]);
+      const ReadAhead::Piece in_memory = blocks.take(item);
+      search_block(item, product, workers[static_cast<std::size_t>(worker)]);
       if (progress != nullptr) {
         progress->advance(blocks_[static_cast<std::size_t>(item)].count);
       }
@@ -109,10 +108,11 @@ class FileIndex {
   }
 
  private:
-  // Vectors are copied out of the page cache: a memory map would save the copy and cost more, a page table entry for
-  // every page, and prefetching stops where there is none yet.
-  static constexpr Index kBlockBytes = Index{2} << 20;   // one piece of work, read at once
-  static constexpr Index kStepBytes = Index{192} << 10;  // vectors whose scores are looked at before the next ones
+  static constexpr Index kBlockBytes = Index{4} << 20;  // one piece of work, brought from the disk at once
+  static constexpr Index kAheadBlocks = 8;              // in the page cache before they are asked for
+  // Vectors are copied out of the page cache into the second-level cache: a memory map would save the copy and cost
+  // more, a page table entry for every page, and prefetching stops where there is none yet.
+  static constexpr Index kStepBytes = Index{192} << 10;
 
   struct Shard {
     io::NpyFile file;
@@ -123,23 +123,29 @@ class FileIndex {
     Index first = 0;  // row of the file
     Index count = 0;
   };
-  /// What one thread reads from.
-  struct Reader {
-    /// The file of a shard as this thread reads it: the system tells streams apart by their open files.
+  /// The files as one thread reads them: the system tells streams apart by their open files.
+  class OpenShard {
+   public:
     const io::NpyFile& open(std::size_t number, const io::NpyFile& known) {
-      if (!file || shard != number) {
-        file.emplace(known.path());
-        if (file->rows() != known.rows() || file->cols() != known.cols()) {
+      if (!file_ || number_ != number) {
+        file_.emplace(known.path());
+        if (file_->rows() != known.rows() || file_->cols() != known.cols()) {
           throw IoError::failed(known.path(), "file", "another one", "the one that was opened first");
         }
-        file->expect_in_order();
-        shard = number;
+        file_->expect_in_order();
+        number_ = number;
       }
-      return *file;
+      return *file_;
     }
 
-    std::optional<io::NpyFile> file;
-    std::size_t shard = 0;
+   private:
+    std::optional<io::NpyFile> file_;
+    std::size_t number_ = 0;
+  };
+  /// What one thread that reads ahead needs.
+  struct Reader {
+    OpenShard shard;
+    Matrix<float> block;
   };
   /// What one thread has found so far.
   struct Worker {
@@ -151,6 +157,8 @@ class FileIndex {
         bounds[query] = best.back().least();
       }
     }
+    OpenShard shard;
+    Matrix<float> vectors;      // (documents of a step, D)
     std::vector<TopK> best;     // (B)
     std::vector<float> bounds;  // (B) scores that are refused lie below
     Matrix<float> scores;       // (documents of a step, B)
@@ -180,25 +188,33 @@ class FileIndex {
     }
   }
 
-  void read_block(Index item, Reader& reader, MatrixView<float> vectors) const {
+  /// Has the system read a block from the disk, by reading it: what a hint brings comes in single pages, which take
+  /// longer to fetch and to copy.
+  void bring_block(Index item, Reader& reader) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
-    reader.open(block.shard, shards_[block.shard].file).read(block.first, vectors.row_block(0, block.count));
+    const io::NpyFile& file = reader.shard.open(block.shard, shards_[block.shard].file);
+    if (!file.is_cached(block.first, block.count)) {
+      if (reader.block.rows() == 0) {
+        reader.block = Matrix<float>(block_rows(), width());
+      }
+      file.read(block.first, reader.block.view().row_block(0, block.count));
+    }
   }
-  /// @param vectors  the block, and room for a longer one
-  void search_block(Index item,
-                    MatrixView<const float> vectors,
-                    const simd::RowProduct& product,
-                    Worker& worker) const {
+  void search_block(Index item, const simd::RowProduct& product, Worker& worker) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
+    const io::NpyFile& file = worker.shard.open(block.shard, shards_[block.shard].file);
     const Index step = std::max<Index>(kStepBytes / row_bytes() / 48, 1) * 48;  // whole tiles
     if (worker.scores.rows() == 0) {
+      worker.vectors = Matrix<float>(step, width());
       worker.scores = Matrix<float>(step, product.n());
     }
-    for (Index row = 0; row < block.count; row += step) {
-      const Index count = std::min(step, block.count - row);
+    for (Index row = block.first; row < block.first + block.count; row += step) {
+      const Index count = std::min(step, block.first + block.count - row);
+      const MatrixView<float> vectors = worker.vectors.view().row_block(0, count);
       const MatrixView<float> scores = worker.scores.view().row_block(0, count);
-      product.multiply(vectors.row_block(row, count), scores, worker.arena);
-      offer(shards_[block.shard], block.first + row, vectors.row_block(row, count), scores, worker);
+      file.read(row, vectors);
+      product.multiply(vectors, scores, worker.arena);
+      offer(shards_[block.shard], row, vectors, scores, worker);
     }
   }
 
