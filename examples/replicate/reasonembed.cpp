@@ -1,6 +1,7 @@
 // The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
-// file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes. `--help` and
-// `COMMAND --help` list the options.
+// file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes, `reasonembed synthesize`
+// makes training data of a corpus, `reasonembed report` judges it, `reasonembed distill` makes a fine-tuning set of
+// annotations. `--help` and `COMMAND --help` list the options.
 #include "commands.hpp"
 #include <CLI/CLI.hpp>
 
@@ -15,6 +16,8 @@ int main(int argc, char** argv) try {
   replicate::add_encode(app);
   replicate::add_export(app);
   replicate::add_synthesize(app);
+  replicate::add_report(app);
+  replicate::add_distill(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 } catch (const std::exception& error) {

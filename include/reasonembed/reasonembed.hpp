@@ -22,6 +22,7 @@
 #include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/random.hpp>
+#include <reasonembed/core/read_ahead.hpp>
 #include <reasonembed/core/sha256.hpp>
 #include <reasonembed/core/sha256_block.hpp>
 #include <reasonembed/core/stable_sort.hpp>
@@ -62,6 +63,7 @@
 #include <reasonembed/eval/score.hpp>
 #include <reasonembed/eval/score_encoder.hpp>
 #include <reasonembed/eval/svg_chart.hpp>
+#include <reasonembed/eval/table.hpp>
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/closest_names.hpp>
 #include <reasonembed/io/dtype.hpp>
@@ -161,7 +163,9 @@
 #include <reasonembed/retrieval/analyzer.hpp>
 #include <reasonembed/retrieval/binary_codes.hpp>
 #include <reasonembed/retrieval/bm25.hpp>
+#include <reasonembed/retrieval/file_index.hpp>
 #include <reasonembed/retrieval/flat_index.hpp>
+#include <reasonembed/retrieval/fusion.hpp>
 #include <reasonembed/retrieval/int8_calibration.hpp>
 #include <reasonembed/retrieval/run.hpp>
 #include <reasonembed/retrieval/search.hpp>
@@ -193,6 +197,8 @@
 #include <reasonembed/simd/pooling.hpp>
 #include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/simd/rotary.hpp>
+#include <reasonembed/simd/row_product.hpp>
+#include <reasonembed/simd/row_product_kernel.hpp>
 #include <reasonembed/simd/sequences.hpp>
 #include <reasonembed/text/added_tokens.hpp>
 #include <reasonembed/text/any_tokenizer.hpp>
@@ -209,6 +215,7 @@
 #include <reasonembed/text/newer_characters.hpp>
 #include <reasonembed/text/normalization_form.hpp>
 #include <reasonembed/text/normalizers.hpp>
+#include <reasonembed/text/porter_stemmer.hpp>
 #include <reasonembed/text/pre_tokenizers.hpp>
 #include <reasonembed/text/reference_characters.hpp>
 #include <reasonembed/text/regex_syntax.hpp>

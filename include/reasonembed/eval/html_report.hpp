@@ -5,8 +5,10 @@
 #include <reasonembed/eval/evaluation_report.hpp>
 #include <reasonembed/eval/html_text.hpp>
 #include <reasonembed/eval/svg_chart.hpp>
+#include <reasonembed/eval/table.hpp>
 #include <reasonembed/io/text_file.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -92,6 +94,23 @@ class HtmlReport {
       table += "</tr>\n";
     }
     add_section(title, table + "</table></div>\n", note);
+  }
+  /// @throws  as require_drawable; DataError if a text is not UTF-8
+  void add(const Table& table) {
+    require_drawable(table);
+    const auto line = [&](const std::vector<std::string>& cells, const std::string& tag) {
+      std::string text = "<tr>";
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        const std::string kind = i < table.text_columns ? "" : " class=\"number\"";
+        text += "<" + tag + kind + ">" + detail::html_text(cells[i]) + "</" + tag + ">";
+      }
+      return text + "</tr>\n";
+    };
+    std::string text = "<div class=\"scroll\"><table>\n" + line(table.columns, "th");
+    for (const auto& row : table.rows) {
+      text += line(row, "td");
+    }
+    add_section(table.title, text + "</table></div>\n", table.note);
   }
   /// A part that is words alone.
   /// @throws  DataError if a text is not UTF-8

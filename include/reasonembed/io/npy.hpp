@@ -7,13 +7,19 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/error.hpp>
-#include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/file_handle.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/io/utf8.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -108,51 +114,143 @@ inline void write_npy(const std::filesystem::path& path, MatrixView<const float>
   writer.finish();
 }
 
+/// A two-dimensional .npy file that stays on the disk: rows are read when they are asked for.
+///
+/// @note  move-only; reading from many threads is safe. The page cache of the system is what holds the file, not this
+///        process; a file that is shortened meanwhile is an IoError.
+class NpyFile {
+ public:
+  /// @throws  IoError if the file can't be read; DataError for anything but a whole two-dimensional C-order '<f4' array
+  explicit NpyFile(const std::filesystem::path& path) : file_(path, O_RDONLY) {
+    struct stat status{};
+    if (::fstat(file_.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
+      throw IoError::failed(
+          file_.path(), "path", S_ISDIR(status.st_mode) ? "a directory" : "a special file", "a regular file");
+    }
+    read_header(static_cast<std::size_t>(status.st_size));
+  }
+
+  /// @return  N
+  [[nodiscard]] Index rows() const { return rows_; }
+  /// @return  D
+  [[nodiscard]] Index cols() const { return cols_; }
+  [[nodiscard]] const std::string& path() const { return file_.path(); }
+
+  /// Reads rows [first, first + out.rows()).
+  /// @param out  (any, cols()), contiguous
+  /// @throws     ShapeError if there are no such rows or the width differs; IoError if the disk or the file fails
+  void read(Index first, MatrixView<float> out) const {
+    require_extent("io::NpyFile::read", "out.cols()", out.cols(), cols_);
+    REASONEMBED_ASSERT(out.contiguous());
+    if (first < 0 || first > rows_ - out.rows()) {
+      throw ShapeError::invalid("io::NpyFile::read",
+                                "rows",
+                                "[" + std::to_string(first) + ", " + std::to_string(first + out.rows()) + ")",
+                                "a part of the " + std::to_string(rows_) + " rows");
+    }
+    if (!out.empty()) {
+      read_bytes({reinterpret_cast<char*>(out.data()), bytes(out.rows())}, offset(first));
+    }
+  }
+  /// Tells the system that rows will be read in their order, so that it reads ahead of them; a hint. It keeps track of
+  /// one stream an object: threads that read different parts do better with an object each.
+  void expect_in_order() const {
+#if defined(POSIX_FADV_SEQUENTIAL)
+    (void)::posix_fadvise(file_.number(), 0, 0, POSIX_FADV_SEQUENTIAL);
+#endif
+  }
+  /// @return  whether the first and the last byte of rows can be read without waiting for the disk, as far as the
+  /// system
+  ///          tells
+  [[nodiscard]] bool is_cached(Index first, Index count) const {
+    return bytes(count) == 0 || (is_cached(offset(first)) && is_cached(offset(first + count) - 1));
+  }
+
+ private:
+  [[nodiscard]] std::size_t bytes(Index rows) const {
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols_) * sizeof(float);
+  }
+  [[nodiscard]] std::size_t offset(Index row) const { return start_ + bytes(row); }
+
+  [[nodiscard]] bool is_cached([[maybe_unused]] std::size_t at) const {
+#if defined(RWF_NOWAIT)
+    char byte = 0;
+    const struct iovec piece{&byte, 1};
+    return ::preadv2(file_.number(), &piece, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
+#else
+    return false;
+#endif
+  }
+  void read_bytes(std::span<char> out, std::size_t at) const {
+    for (std::size_t done = 0; done < out.size();) {
+      const ssize_t count =
+          ::pread(file_.number(), out.data() + done, out.size() - done, static_cast<off_t>(at + done));
+      if (count > 0) {
+        done += static_cast<std::size_t>(count);
+      } else if (count == 0) {
+        throw IoError::failed(
+            file_.path(), "end of the file", "at byte " + std::to_string(at + done), "as far as when it was opened");
+      } else if (errno != EINTR) {
+        throw IoError::failed(file_.path(), "read", system_reason(errno), "a readable file");
+      }
+    }
+  }
+  void read_header(std::size_t file_size) {
+    const std::string& where = file_.path();
+    std::string text(std::min<std::size_t>(file_size, 12), '\0');
+    read_bytes(text, 0);
+    if (text.size() < 12 || !text.starts_with(detail::kNpyMagic)) {
+      throw DataError::invalid(where, "start of the file", in_quotes(text.substr(0, 8)), "that of an .npy file");
+    }
+    const bool wide = text[6] != 1;  // versions 2 and 3 have a header length of four bytes
+    std::uint32_t length = 0;
+    std::memcpy(&length, text.data() + 8, wide ? 4 : 2);
+    start_ = (wide ? 12U : 10U) + std::size_t{length};
+    if (start_ > file_size) {
+      throw DataError::invalid(where, "header length", std::to_string(length), "less than the file");
+    }
+    std::string header(length, '\0');
+    read_bytes(header, start_ - length);
+    const std::string_view type = detail::npy_field(where, header, "descr");
+    if (!type.starts_with("'<f4'")) {
+      throw DataError::invalid(where, "descr", in_quotes(type.substr(0, type.find(','))), "'<f4' (float32)");
+    }
+    if (!detail::npy_field(where, header, "fortran_order").starts_with("False")) {
+      throw DataError::invalid(where, "fortran_order", "True", "False");
+    }
+    read_shape(detail::npy_field(where, header, "shape"), file_size - start_);
+  }
+  /// @param held  bytes behind the header
+  void read_shape(std::string_view shape, std::size_t held) {
+    const std::string& where = file_.path();
+    std::string_view rest = shape;
+    const bool opened = rest.starts_with('(');
+    rest.remove_prefix(opened ? 1 : 0);
+    if (!opened || !detail::take_extent(rest, rows_, ",") || !detail::take_extent(rest, cols_, ")")) {
+      throw DataError::invalid(where, "shape", in_quotes(shape.substr(0, shape.find(')') + 1)), "(rows, columns)");
+    }
+    const std::size_t size = held / sizeof(float);
+    const bool fits = cols_ == 0 || static_cast<std::size_t>(rows_) <= size / static_cast<std::size_t>(cols_);
+    if (!fits || held != bytes(rows_)) {
+      throw DataError::invalid(where,
+                               "data",
+                               std::to_string(held) + " bytes",
+                               "4 for each of " + std::to_string(rows_) + " x " + std::to_string(cols_) + " elements");
+    }
+  }
+
+  FileHandle file_;
+  std::size_t start_ = 0;  // of the elements in the file
+  Index rows_ = 0;
+  Index cols_ = 0;
+};
+
 /// @return  (N, D)
-/// @throws  IoError if the file can't be read; DataError for anything but a whole two-dimensional C-order '<f4' array
+/// @throws  as NpyFile
 [[nodiscard]] inline Matrix<float> read_npy(const std::filesystem::path& path) {
-  const std::string where = path.string();
-  const MemoryMap map(where);
-  const std::string_view file = map.text();
-  if (file.size() < 12 || !file.starts_with(detail::kNpyMagic)) {
-    throw DataError::invalid(where, "start of the file", in_quotes(file.substr(0, 8)), "that of an .npy file");
-  }
-  const bool wide = file[6] != 1;  // versions 2 and 3 have a header length of four bytes
-  std::uint32_t length = 0;
-  std::memcpy(&length, file.data() + 8, wide ? 4 : 2);
-  const std::size_t start = (wide ? 12U : 10U) + std::size_t{length};
-  if (start > file.size()) {
-    throw DataError::invalid(where, "header length", std::to_string(length), "less than the file");
-  }
-  const std::string_view header = file.substr(wide ? 12 : 10, length);
-  const std::string_view type = detail::npy_field(where, header, "descr");
-  if (!type.starts_with("'<f4'")) {
-    throw DataError::invalid(where, "descr", in_quotes(type.substr(0, type.find(','))), "'<f4' (float32)");
-  }
-  if (!detail::npy_field(where, header, "fortran_order").starts_with("False")) {
-    throw DataError::invalid(where, "fortran_order", "True", "False");
-  }
-  const std::string_view shape = detail::npy_field(where, header, "shape");
-  std::string_view rest = shape;
-  Index rows = 0;
-  Index cols = 0;
-  const bool opened = rest.starts_with('(');
-  rest.remove_prefix(opened ? 1 : 0);
-  if (!opened || !detail::take_extent(rest, rows, ",") || !detail::take_extent(rest, cols, ")")) {
-    throw DataError::invalid(where, "shape", in_quotes(shape.substr(0, shape.find(')') + 1)), "(rows, columns)");
-  }
-  const std::size_t size = (file.size() - start) / sizeof(float);
-  const bool fits = cols == 0 || static_cast<std::size_t>(rows) <= size / static_cast<std::size_t>(cols);
-  if (!fits || (file.size() - start) != static_cast<std::size_t>(rows * cols) * sizeof(float)) {
-    throw DataError::invalid(where,
-                             "data",
-                             std::to_string(file.size() - start) + " bytes",
-                             "4 for each of " + std::to_string(rows) + " x " + std::to_string(cols) + " elements");
-  }
-  Matrix<float> matrix(rows, cols);
-  if (!matrix.flat().empty()) {
-    std::memcpy(matrix.flat().data(), file.data() + start, matrix.flat().size_bytes());
-  }
+  const NpyFile file(path);
+  Matrix<float> matrix(file.rows(), file.cols());
+  file.read(0, matrix.view());
   return matrix;
 }
 

@@ -42,6 +42,8 @@ class TopK {
       }
     }
   }
+  /// @return  a score below which a hit is refused; -infinity until k hits or more are known
+  [[nodiscard]] float least() const { return least_; }
   /// @return  the hits, the best first; the object is then empty
   [[nodiscard]] std::vector<Hit> take() {
     cut();

@@ -185,4 +185,50 @@ TEST_SUITE("io/npy") {
     const std::string absent = (scratch / "absent.npy").string();
     CHECK_THROWS_AS((void)re::io::read_npy(absent), re::IoError);
   }
+
+  TEST_CASE("NpyFile: reads any rows, and the rest stays on the disk") {
+    const test::Scratch scratch;
+    re::Matrix<float> rows(10, 3);
+    for (Index i = 0; i < 30; ++i) {
+      rows.flat()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+    }
+    re::io::write_npy(scratch / "a.npy", rows.view());
+    const re::io::NpyFile file(scratch / "a.npy");
+    CHECK(file.rows() == 10);
+    CHECK(file.cols() == 3);
+    CHECK(file.path() == (scratch / "a.npy").string());
+    file.expect_in_order();
+    (void)file.is_cached(0, 10);  // either answer is right
+    CHECK(file.is_cached(3, 0));
+    re::Matrix<float> part(4, 3);
+    for (const Index first : {0, 1, 5, 6}) {
+      file.read(first, part.view());
+      CHECK(part(0, 0) == static_cast<float>(3 * first));
+      CHECK(part(3, 2) == static_cast<float>(3 * first + 11));
+    }
+    re::Matrix<float> none(0, 3);
+    file.read(10, none.view());
+    CHECK_THROWS_WITH_AS(file.read(7, part.view()),
+                         "io::NpyFile::read: rows is [7, 11), expected a part of the 10 rows",
+                         re::ShapeError);
+    CHECK_THROWS_AS(file.read(-1, part.view()), re::ShapeError);
+    re::Matrix<float> wide(1, 4);
+    CHECK_THROWS_WITH_AS(file.read(0, wide.view()), "io::NpyFile::read: out.cols() is 4, expected 3", re::ShapeError);
+  }
+
+  TEST_CASE("NpyFile: a file that shrinks after it was opened, and a directory, are errors") {
+    const test::Scratch scratch;
+    re::io::write_npy(scratch / "a.npy", re::Matrix<float>(100, 3).view());
+    const re::io::NpyFile file(scratch / "a.npy");
+    std::filesystem::resize_file(scratch / "a.npy", 500);
+    re::Matrix<float> all(100, 3);
+    CHECK_THROWS_WITH_AS(
+        file.read(0, all.view()),
+        ((scratch / "a.npy").string() + ": end of the file is at byte 500, expected as far as when it was opened")
+            .c_str(),
+        re::IoError);
+    CHECK_THROWS_WITH_AS(re::io::NpyFile{scratch.path()},
+                         (scratch.path().string() + ": path is a directory, expected a regular file").c_str(),
+                         re::IoError);
+  }
 }
