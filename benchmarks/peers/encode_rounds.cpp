@@ -1,10 +1,10 @@
-/// @file One side of benchmarks/peers/compare_encoders.py: loads all-MiniLM-L6-v2 once, then encodes a set of texts each
-/// time that a line is written to it, so that peers take turns within one run.
+/// @file One side of benchmarks/peers/compare_encoders.py: loads all-MiniLM-L6-v2 once, then encodes a set of texts
+/// each time that a line is written to it, so that peers take turns within one run.
 ///
 ///     encode_rounds MODEL_DIR THREADS float32|bfloat16|rounded
 ///
-/// A line of the input is a file of texts (JSON Lines with `text`); the answer is a line with the seconds it took. Texts
-/// are cut at 512 tokens.
+/// A line of the input is a file of texts (JSON Lines with `text`); the answer is a line with the seconds it took.
+/// Texts are cut at 512 tokens.
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/data/text_list.hpp>
 #include <reasonembed/io/jsonl.hpp>
@@ -32,8 +32,7 @@ int serve(const char* directory, int threads) {
   for (std::string file; std::getline(std::cin, file);) {
     std::vector<std::string>& texts = sets[file];
     if (texts.empty()) {
-      re::io::for_each_json_line(file,
-                                 [&](const re::io::JsonFields& row) { texts.push_back(row.get_string("text")); });
+      re::io::for_each_json_line(file, [&](const re::io::JsonFields& row) { texts.push_back(row.get_string("text")); });
     }
     re::Matrix<float> out(static_cast<re::Index>(texts.size()), model.dim());
     const auto start = std::chrono::steady_clock::now();

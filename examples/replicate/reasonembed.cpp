@@ -1,7 +1,9 @@
 // The library as a program: `reasonembed inspect MODEL` says what a model directory holds, `reasonembed encode` turns a
-// file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes, `reasonembed synthesize`
-// makes training data of a corpus, `reasonembed report` judges it, `reasonembed distill` makes a fine-tuning set of
-// annotations. `--help` and `COMMAND --help` list the options.
+// file of texts into a file of vectors, `reasonembed export` writes a model for foreign runtimes, `reasonembed
+// synthesize` makes training data of a corpus, `reasonembed report` judges it, `reasonembed distill` makes a
+// fine-tuning set of annotations. `--help` and `COMMAND --help` list the options.
+#include <reasonembed/simd/cpu_features.hpp>
+
 #include "commands.hpp"
 #include <CLI/CLI.hpp>
 
