@@ -10,6 +10,7 @@
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/model/any_text_encoder.hpp>
+#include <reasonembed/model/minilm.hpp>
 #include <reasonembed/remixer/annotate_relevance.hpp>
 #include <reasonembed/remixer/any_language_model.hpp>
 #include <reasonembed/remixer/assemble.hpp>
@@ -78,6 +79,16 @@ inline rx::Prompts read_prompts(const SynthesisConfig& config) {
   return config.prompts.empty() ? rx::Prompts() : rx::Prompts(config.prompts);
 }
 
+/// @return  the directory of a model: as it is said, or for "all-MiniLM-L6-v2" where the quickstart has put it
+inline std::filesystem::path find_model(const std::string& said) {
+  if (said == "all-MiniLM-L6-v2" && !std::filesystem::exists(said)) {
+    if (const auto found = re::model::find_minilm()) {
+      return *found;
+    }
+  }
+  return said;
+}
+
 /// Calls `f(retriever)` with the retriever that the configuration asks for.
 template <class F>
 void with_retriever(const RetrieverConfig& config, const F& f) {
@@ -87,7 +98,7 @@ void with_retriever(const RetrieverConfig& config, const F& f) {
     f(bm25);
     return;
   }
-  const auto encoder = re::model::AnyTextEncoder<>::load(config.model, {.threads = config.threads});
+  const auto encoder = re::model::AnyTextEncoder<>::load(find_model(config.model), {.threads = config.threads});
   const rx::DenseRetriever dense(encoder);
   if (config.kind == RetrieverKind::kDense) {
     f(dense);

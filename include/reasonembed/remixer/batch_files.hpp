@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -97,7 +98,7 @@ class BatchRequests {
     }
     if (!file_) {
       make_directory(options.requests);
-      file_.emplace(path_of(options, files_.size() + 1));
+      file_ = std::make_unique<io::AtomicFile>(path_of(options, files_.size() + 1));
     }
     file_->write(text);
     ++count_;
@@ -147,7 +148,7 @@ class BatchRequests {
     bytes_ = 0;
   }
 
-  std::optional<io::AtomicFile> file_;  // the one that grows
+  std::unique_ptr<io::AtomicFile> file_;  // the one that grows
   std::vector<CallKey> keys_;           // in it
   std::int64_t count_ = 0;
   std::int64_t bytes_ = 0;
