@@ -26,10 +26,13 @@ LIMIT = 1e-5
 def compare(directory):
     """Returns the largest difference of all vectors in one directory."""
     import numpy
+    import torch
     from safetensors.numpy import load_file
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
+    # Weights in bfloat16 are computed with in float32, as here: by itself torch would round every activation too.
+    model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True,
+                                model_kwargs={"dtype": torch.float32})
     texts = json.loads((directory / "texts.json").read_text(encoding="utf-8"))
     expected = load_file(directory / "expected.safetensors")
     largest = 0.0
