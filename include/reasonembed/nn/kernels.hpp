@@ -15,7 +15,7 @@ struct Kernels;
 ///
 /// | expression              | meaning                                                              |
 /// |-------------------------|----------------------------------------------------------------------|
-/// | `Kernels<B>::Weight`    | an (N, K) projection, packed for `linear`; CpuWeight shows its parts |
+/// | `Kernels<B>::Weight`    | an (N, K) projection, packed for `linear`                            |
 /// | `Kernels<B>::Table`     | a (V, D) table whose rows are looked up                              |
 /// | `Kernels<B>::Vector`    | an (N) gain or bias                                                  |
 template <class B>

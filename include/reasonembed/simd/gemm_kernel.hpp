@@ -34,22 +34,22 @@ inline constexpr Index kLargestTile = Index{8} * 48;
 
 template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kScalarPacking{Kernel::kRows,
-                                                 Kernel::kCols,
-                                                 &Kernel::multiply,
-                                                 &pack_transposed<T, Kernel::kRows>,
-                                                 &pack_copied<T, Kernel::kRows>,
-                                                 &pack_transposed<W, Kernel::kCols>,
-                                                 &pack_copied<W, Kernel::kCols>};
+                                              Kernel::kCols,
+                                              &Kernel::multiply,
+                                              &pack_transposed<T, Kernel::kRows>,
+                                              &pack_copied<T, Kernel::kRows>,
+                                              &pack_transposed<W, Kernel::kCols>,
+                                              &pack_copied<W, Kernel::kCols>};
 
 #if defined(__x86_64__)
 template <class T, class W, class Kernel>
 inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
-                                                 Kernel::kCols,
-                                                 &Kernel::multiply,
-                                                 &pack_transposed_avx2<T, Kernel::kRows>,
-                                                 &pack_copied<T, Kernel::kRows>,
-                                                 &pack_transposed_avx2<W, Kernel::kCols>,
-                                                 &pack_copied<W, Kernel::kCols>};
+                                              Kernel::kCols,
+                                              &Kernel::multiply,
+                                              &pack_transposed_avx2<T, Kernel::kRows>,
+                                              &pack_copied<T, Kernel::kRows>,
+                                              &pack_transposed_avx2<W, Kernel::kCols>,
+                                              &pack_copied<W, Kernel::kCols>};
 #endif
 
 template <class T, class W = T>
