@@ -28,10 +28,13 @@ LIMIT = 1e-5
 def compare(directory, merge=False):
     """Returns the largest difference of all vectors in one directory."""
     import numpy
+    import torch
     from safetensors.numpy import load_file
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
+    # Weights in bfloat16 are computed with in float32, as here: by itself torch would round every activation too.
+    model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True,
+                                model_kwargs={"dtype": torch.float32})
     if (directory / "adapter").exists():
         from peft import PeftModel
         transformer = model[0]

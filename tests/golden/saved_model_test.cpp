@@ -221,6 +221,9 @@ TEST_SUITE("golden/saved_model") {
     check_saved(re::model::random_byte_encoder(3, {.threads = 1, .residency = re::model::Residency::kTrain}),
                 "bert_bytes");
   }
+  TEST_CASE("save_encoder: weights in bfloat16 come back to the bit") {
+    check_saved(re::model::random_byte_encoder<re::backend::Cpu<re::bf16>>(3, {.threads = 1}), "bert_bytes_bfloat16");
+  }
   TEST_CASE("save: a Qwen3 over bytes that was trained comes back to the bit") {
     re::train::Trainer<re::model::Qwen3, test::InfoNce> trainer(re::model::random_byte_decoder(4, {.threads = 1}),
                                                                 {.optimizer = {.lr = 1e-3}, .max_steps = 3});

@@ -19,7 +19,7 @@ import tempfile
 
 import write_checkpoint
 
-TEXTS, THREADS = 4, 2
+TEXTS, THREADS = 2, 2
 SKIP = 77
 
 
