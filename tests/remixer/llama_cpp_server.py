@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The client against a server that this project did not write: llama-cpp-python's, with a random Llama of 0.3 million
+"""The client against a server that this project did not write: llama-cpp-python's, with a random Llama of 0.13 million
 parameters that is made here. The answers are noise; the protocol is real.
 
 usage: llama_cpp_server.py ASK_SERVER            needs the Python packages llama-cpp-python[server], gguf and numpy

@@ -12,11 +12,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <ctime>
 #include <functional>
 #include <limits>
 #include <stdexcept>
