@@ -75,7 +75,7 @@ struct NumberForName {
   [[nodiscard]] std::vector<int> run(std::vector<int> items, StageMonitor& /*monitor*/) const { return items; }
 };
 struct WithoutTypes {
-  static constexpr std::string_view name = "without_types";
+  [[maybe_unused]] static constexpr std::string_view name = "without_types";
   [[nodiscard]] std::vector<int> run(std::vector<int> items, StageMonitor& /*monitor*/) const { return items; }
 };
 static_assert(!rx::Stage<WrongOutput>);
