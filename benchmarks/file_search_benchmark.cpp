@@ -7,6 +7,8 @@
 #include <reasonembed/io/file_handle.hpp>
 #include <reasonembed/io/npy.hpp>
 #include <reasonembed/retrieval/file_index.hpp>
+#include <reasonembed/simd/gemm.hpp>
+#include <reasonembed/simd/row_product.hpp>
 
 #include "fma_peak.hpp"
 #include <fcntl.h>
@@ -27,6 +29,7 @@ namespace {
 namespace re = reasonembed;
 using re::Index;
 using re::Matrix;
+using re::MatrixView;
 
 struct Arguments {
   std::filesystem::path file = "vectors.npy";
@@ -108,6 +111,31 @@ void read_file(const std::filesystem::path& path, Index piece, const re::ThreadP
   });
 }
 
+/// The arithmetic of the search alone, on rows in memory: as simd::RowProduct does it, or packing both operands.
+void multiply_rows(
+    MatrixView<const float> rows, Index times, const Matrix<float>& queries, bool packed, const re::ThreadPool& pool) {
+  constexpr Index kStep = 144;
+  const re::simd::RowProduct product(queries.view());
+  pool.for_each(times, [&](Index, int) {
+    re::Arena scratch;
+    Matrix<float> scores(packed ? queries.rows() : kStep, packed ? kStep : queries.rows());
+    for (Index row = 0; row + kStep <= rows.rows(); row += kStep) {
+      const MatrixView<const float> step = rows.row_block(row, kStep);
+      if (packed) {
+        re::simd::gemm<float>(re::simd::Op::kNone,
+                              queries.view(),
+                              re::simd::Op::kTranspose,
+                              step,
+                              scores.view(),
+                              re::simd::Store::kOverwrite,
+                              scratch);
+      } else {
+        product.multiply(step, scores.view(), scratch);
+      }
+    }
+  });
+}
+
 void print(const char* what, const Times& times, double work, const char* unit) {
   std::printf("%-32s %6.3f s best %6.3f s median %6.3f s of processors %7.1f %s\n",
               what,
@@ -125,10 +153,16 @@ void run(const Arguments& arguments, const re::ThreadPool& pool) {
   const re::retrieval::FileIndex index(arguments.file);
   const auto search = [&] { (void)index.search(queries, {.top_k = 100, .pool = &pool}); };
   Times arithmetic;
+  Times product;
+  Times packed;
   Times copy;
   Times disk;
   Times warm;
   Times cold;
+  constexpr Index kPart = 14'400;  // rows: 22 MB of width 384
+  const Matrix<float> rows = random_rows(kPart, arguments.width, 3);
+  const Index times = std::max<Index>(arguments.vectors / kPart, 1);
+  const double rows_flop = 2.0 * static_cast<double>(times * kPart * arguments.width * arguments.queries);
   for (int round = 0; round < arguments.rounds; ++round) {
     forget(arguments.file);
     cold.measure(search);
@@ -137,9 +171,13 @@ void run(const Arguments& arguments, const re::ThreadPool& pool) {
     copy.measure([&] { read_file(arguments.file, Index{192} << 10, pool); });
     warm.measure(search);
     arithmetic.measure([&] { benchmarks::fma_operations(flop, pool); });
+    product.measure([&] { multiply_rows(rows.view(), times, queries, false, pool); });
+    packed.measure([&] { multiply_rows(rows.view(), times, queries, true, pool); });
   }
   std::printf("%d threads\n", pool.size());
   print("arithmetic at the f32 peak", arithmetic, flop, "GFLOP/s");
+  print("product, rows in memory", product, rows_flop, "GFLOP/s");
+  print("the same, both operands packed", packed, rows_flop, "GFLOP/s");
   print("copy out of the page cache", copy, bytes, "GB/s");
   print("plain read from the disk", disk, bytes, "GB/s");
   print("search, file in the page cache", warm, flop, "GFLOP/s");
