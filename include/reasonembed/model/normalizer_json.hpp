@@ -52,10 +52,8 @@ inline text::TextPattern text_pattern_of(const io::JsonFields& part) {
   if (std::optional<text::TextPattern> known = text::TextPattern::from_regex(regex)) {
     return *std::move(known);
   }
-  throw ConfigError::invalid(part.where(),
-                             "pattern.Regex",
-                             io::in_quotes(regex, 200),
-                             "one character or \\s, alone or with + or {n,}");
+  throw ConfigError::invalid(
+      part.where(), "pattern.Regex", io::in_quotes(regex, 200), "one character or \\s, alone or with + or {n,}");
 }
 
 inline text::BertNormalizer bert_normalizer_of(const io::JsonFields& part) {
