@@ -60,7 +60,8 @@ inline void sha256_portable(Sha256State& state, const std::byte* data, std::size
 #if defined(__x86_64__)
 
 /// Four words of 32 bits; the compilers' own vectors, since <immintrin.h> would triple what this header costs.
-using Sha256Words [[gnu::vector_size(16)]] = int;
+using Sha256Words [[gnu::vector_size(16)]] = std::uint32_t;
+using Sha256Operand [[gnu::vector_size(16)]] = int;  // as the compilers declare the instructions
 
 /// @return  whether the processor has the SHA extensions (and SSSE3, which every such processor has)
 [[nodiscard]] inline bool has_sha_instructions() {
@@ -70,6 +71,11 @@ using Sha256Words [[gnu::vector_size(16)]] = int;
   unsigned d = 0;
   const bool ssse3 = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c >> 9 & 1U) != 0;
   return ssse3 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b >> 29 & 1U) != 0;
+}
+
+[[gnu::target("sha,ssse3")]] inline Sha256Words two_rounds(Sha256Words a, Sha256Words b, Sha256Operand words) {
+  return reinterpret_cast<Sha256Words>(
+      __builtin_ia32_sha256rnds2(reinterpret_cast<Sha256Operand>(a), reinterpret_cast<Sha256Operand>(b), words));
 }
 
 /// The same with the SHA extensions: four rounds and four words of the schedule a step.
@@ -97,13 +103,17 @@ using Sha256Words [[gnu::vector_size(16)]] = int;
       Sha256Words rounds;
       std::memcpy(&rounds, kSha256Rounds.data() + 4 * i, sizeof rounds);
       rounds += w[i % 4];
-      cdgh = __builtin_ia32_sha256rnds2(cdgh, abef, rounds);
-      abef = __builtin_ia32_sha256rnds2(abef, cdgh, __builtin_shufflevector(rounds, rounds, 2, 3, 0, 0));
+      const auto first = reinterpret_cast<Sha256Operand>(rounds);
+      const Sha256Operand second = __builtin_shufflevector(first, first, 2, 3, 0, 0);
+      cdgh = two_rounds(cdgh, abef, first);
+      abef = two_rounds(abef, cdgh, second);
       if (i < 12) {  // the words four steps on
         const Sha256Words& last = w[(i + 3) % 4];
-        w[i % 4] = __builtin_ia32_sha256msg2(__builtin_ia32_sha256msg1(w[i % 4], w[(i + 1) % 4]) +
-                                                 __builtin_shufflevector(w[(i + 2) % 4], last, 1, 2, 3, 4),
-                                             last);
+        const auto before = reinterpret_cast<Sha256Words>(__builtin_ia32_sha256msg1(
+            reinterpret_cast<Sha256Operand>(w[i % 4]), reinterpret_cast<Sha256Operand>(w[(i + 1) % 4])));
+        const Sha256Words sum = before + __builtin_shufflevector(w[(i + 2) % 4], last, 1, 2, 3, 4);
+        w[i % 4] = reinterpret_cast<Sha256Words>(
+            __builtin_ia32_sha256msg2(reinterpret_cast<Sha256Operand>(sum), reinterpret_cast<Sha256Operand>(last)));
       }
     }
     abef += abef_before;
