@@ -55,8 +55,8 @@ TEST_SUITE("nn/planned_kernels") {
     const auto check = [](auto& allocator, const auto& packed, std::size_t element) {
       const std::size_t before = allocator.bytes();
       const auto matrix = allocator.matrix(100, 64);
-      CHECK(matrix.rows == 100);
-      CHECK(matrix.cols == 64);
+      CHECK(matrix.rows() == 100);
+      CHECK(matrix.cols() == 64);
       CHECK(matrix.span().empty());
       CHECK(allocator.bytes() - before == packed.bytes());
       (void)allocator.table(30, 16);
