@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/concepts.hpp>
 #include <reasonembed/nn/config.hpp>
 #include <reasonembed/nn/context.hpp>

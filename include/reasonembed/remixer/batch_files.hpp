@@ -149,7 +149,7 @@ class BatchRequests {
   }
 
   std::unique_ptr<io::AtomicFile> file_;  // the one that grows
-  std::vector<CallKey> keys_;           // in it
+  std::vector<CallKey> keys_;             // in it
   std::int64_t count_ = 0;
   std::int64_t bytes_ = 0;
   std::vector<std::filesystem::path> files_;  // that are complete

@@ -60,11 +60,11 @@ template <class W>
 /// @pre    c overlaps neither a nor b
 /// @note   2 M N K operations in the calling thread: share rows among threads by row_block. No allocation once the
 ///         arena has its size (32 KB). K == 0 means sums of zero; NaN and infinity propagate as in the plain sum.
-template <class W, class E = NoEpilogue>
-  requires Epilogue<E, detail::Accumulator<W>>
-void gemm(std::type_identity_t<MatrixView<const detail::Accumulator<W>>> a,
+template <class W, class E = NoEpilogue, class T = detail::Accumulator<W>>
+  requires Epilogue<E, T>
+void gemm(std::type_identity_t<MatrixView<const T>> a,
           PackedView<W> b,
-          std::type_identity_t<MatrixView<detail::Accumulator<W>>> c,
+          std::type_identity_t<MatrixView<T>> c,
           Store store,
           Arena& scratch,
           const E& epilogue = {}) {

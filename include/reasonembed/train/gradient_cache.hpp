@@ -86,8 +86,10 @@ class GradientCache {
           "train::GradientCache", "weights", "packed only", "weights that were loaded with Residency::kTrain");
     }
     arenas_.resize(static_cast<std::size_t>(std::max<Index>(pool.size(), 1)));
+    shards_.reserve(static_cast<std::size_t>(options.shards));
     for (Index shard = 0; shard < options.shards; ++shard) {
       shards_.emplace_back(parameters_);
+      gradients_.emplace_back(encoder, adapter, shards_.back().span());
     }
   }
 
@@ -252,7 +254,7 @@ class GradientCache {
                  Arena& arena) {
     const std::span<S> flat = shards_[static_cast<std::size_t>(shard)].span();
     std::fill(flat.begin(), flat.end(), S{0});
-    Gradients gradients(*encoder_, adapter_, flat);
+    Gradients& gradients = gradients_[static_cast<std::size_t>(shard)];
     for (auto number = static_cast<std::size_t>(shard); number < batch_.chunks.size();
          number += static_cast<std::size_t>(options_.shards)) {
       const Chunk& chunk = batch_.chunks[number];
@@ -302,6 +304,7 @@ class GradientCache {
   Index parameters_;
   std::vector<Arena> arenas_;
   std::vector<AlignedBuffer<S>> shards_;         // (shards) of (P)
+  std::vector<Gradients> gradients_;             // views of the shards
   Cut batch_;                                    // of forward and backward
   Cut aside_;                                    // of embed
   std::vector<Kept> kept_;                       // by chunk
