@@ -39,7 +39,6 @@ def add_tokenizer(writer, directory):
     writer.add_bos_token_id(vocab["[CLS]"])
     writer.add_eos_token_id(vocab["[SEP]"])
     writer.add_sep_token_id(vocab["[SEP]"])
-    writer.add_cls_token_id(vocab["[CLS]"])
     writer.add_unk_token_id(vocab["[UNK]"])
     writer.add_pad_token_id(vocab["[PAD]"])
     writer.add_mask_token_id(vocab["[MASK]"])
