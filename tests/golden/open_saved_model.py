@@ -13,14 +13,10 @@ length: of the largest element).
 Runs under the interpreter that REASONEMBED_REFERENCE_PYTHON names, if any. Without sentence-transformers and PEFT it
 says that it skips, and exits with 77. Written with sentence-transformers 6.2, transformers 5.24, PEFT 0.21.
 """
-import argparse
-import importlib.util
 import json
 import os
-import pathlib
-import subprocess
-import sys
-import tempfile
+
+import reference_python
 
 LIMIT = 1e-5
 
@@ -67,26 +63,10 @@ def compare_all(root):
 
 
 def main():
-    python = os.environ.get("REASONEMBED_REFERENCE_PYTHON")
-    if python and not os.environ.get("REASONEMBED_INSIDE_REFERENCE_PYTHON"):
-        os.environ["REASONEMBED_INSIDE_REFERENCE_PYTHON"] = "1"
-        os.execv(python, [python] + sys.argv)
-    if not all(importlib.util.find_spec(package) for package in ("sentence_transformers", "peft")):
-        print("SKIPPED: no sentence-transformers and PEFT (set REASONEMBED_REFERENCE_PYTHON to an interpreter that has them)")
-        sys.exit(77)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("directory", nargs="?", type=pathlib.Path)
-    parser.add_argument("--program")
-    arguments = parser.parse_args()
+    reference_python.enter(["sentence_transformers", "peft"], "sentence-transformers and PEFT")
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
-    if not arguments.program:
-        compare_all(arguments.directory)
-        return
-    with tempfile.TemporaryDirectory() as root:
-        subprocess.run([arguments.program, "--source-file=*saved_model_test.cpp"], check=True,
-                       env=dict(os.environ, REASONEMBED_SAVED_MODELS=root), stdout=subprocess.DEVNULL)
-        compare_all(pathlib.Path(root))
+    reference_python.run(compare_all, "*saved_model_test.cpp", "REASONEMBED_SAVED_MODELS")
 
 
 if __name__ == "__main__":

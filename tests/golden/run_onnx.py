@@ -12,13 +12,9 @@ element, where that is above 1). With the package onnx, its checker must accept 
 Runs under the interpreter that REASONEMBED_REFERENCE_PYTHON names, if any. Without onnxruntime it says that it skips,
 and exits with 77. Written with onnxruntime 1.32, onnx 1.23.
 """
-import argparse
 import importlib.util
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
+
+import reference_python
 
 LIMIT = 1e-5
 
@@ -94,24 +90,8 @@ def compare_all(root):
 
 
 def main():
-    python = os.environ.get("REASONEMBED_REFERENCE_PYTHON")
-    if python and not os.environ.get("REASONEMBED_INSIDE_REFERENCE_PYTHON"):
-        os.environ["REASONEMBED_INSIDE_REFERENCE_PYTHON"] = "1"
-        os.execv(python, [python] + sys.argv)
-    if any(importlib.util.find_spec(package) is None for package in ["onnxruntime", "safetensors"]):
-        print("SKIPPED: no onnxruntime (set REASONEMBED_REFERENCE_PYTHON to an interpreter that has it)")
-        sys.exit(77)
-    parser = argparse.ArgumentParser()
-    parser.add_argument("directory", nargs="?", type=pathlib.Path)
-    parser.add_argument("--program")
-    arguments = parser.parse_args()
-    if not arguments.program:
-        compare_all(arguments.directory)
-        return
-    with tempfile.TemporaryDirectory() as root:
-        subprocess.run([arguments.program, "--source-file=*golden/onnx_test.cpp"], check=True,
-                       env=dict(os.environ, REASONEMBED_ONNX_MODELS=root), stdout=subprocess.DEVNULL)
-        compare_all(pathlib.Path(root))
+    reference_python.enter(["onnxruntime", "safetensors"], "onnxruntime")
+    reference_python.run(compare_all, "*golden/onnx_test.cpp", "REASONEMBED_ONNX_MODELS")
 
 
 if __name__ == "__main__":
