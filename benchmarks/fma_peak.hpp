@@ -62,7 +62,7 @@ inline void fma_operations(double flop, const re::ThreadPool& pool) {
   const re::simd::Level level = re::simd::best_level();
   if (level != re::simd::Level::kPortable) {
     constexpr re::Index kItems = 64;  // a thread that is late takes fewer
-    const bool wide = level == re::simd::Level::kAvx512;
+    const bool wide = level >= re::simd::Level::kAvx512;
     const auto steps = static_cast<std::int64_t>(flop / (2.0 * (wide ? 24 * 16 : 12 * 8) * kItems));
     pool.for_each(kItems, [&](re::Index, int) {
       std::array<float, 64> out{};

@@ -9,14 +9,13 @@
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
 
+#include "fma_peak.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
 #include <string>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace re = reasonembed;
 namespace simd = re::simd;
@@ -66,51 +65,15 @@ Matrix<T> random_matrix(Index rows, Index cols) {
 }
 
 #if defined(__x86_64__)
-/// Nothing but fma on registers: what one core can do at this level, at this moment.
-[[gnu::target("avx512f")]] void fma_loop_512(std::int64_t steps, float* out) {
-  using Lanes = simd::detail::Avx512Lanes<float>;
-  Lanes::Register sum[24];
-  for (int i = 0; i < 24; ++i) {
-    sum[i] = Lanes::broadcast(out + i);  // all different, or the compiler makes one chain of them
-  }
-  const Lanes::Register a = Lanes::broadcast(out + 24);
-  for (std::int64_t step = 0; step < steps; ++step) {
-#pragma GCC unroll 24
-    for (int i = 0; i < 24; ++i) {
-      sum[i] = Lanes::fma(a, a, sum[i]);
-    }
-  }
-  for (const auto& x : sum) {
-    Lanes::store(out, x, true);
-  }
-}
-
-[[gnu::target("avx2,fma")]] void fma_loop_256(std::int64_t steps, float* out) {
-  using Lanes = simd::detail::Avx2Lanes<float>;
-  Lanes::Register sum[12];
-  for (int i = 0; i < 12; ++i) {
-    sum[i] = Lanes::broadcast(out + i);
-  }
-  const Lanes::Register a = Lanes::broadcast(out + 24);
-  for (std::int64_t step = 0; step < steps; ++step) {
-#pragma GCC unroll 12
-    for (int i = 0; i < 12; ++i) {
-      sum[i] = Lanes::fma(a, a, sum[i]);
-    }
-  }
-  for (const auto& x : sum) {
-    Lanes::store(out, x, true);
-  }
-}
-
+/// What one core can do at this level, at this moment.
 void peak(benchmark::State& state, Level level) {
   constexpr std::int64_t kSteps = 100000;
   std::array<float, 25> out{};
   for (auto _ : state) {
     if (level == Level::kAvx512) {
-      fma_loop_512(kSteps, out.data());
+      benchmarks::fma_steps_512(kSteps, out.data());
     } else {
-      fma_loop_256(kSteps, out.data());
+      benchmarks::fma_steps_256(kSteps, out.data());
     }
     benchmark::DoNotOptimize(out);
   }

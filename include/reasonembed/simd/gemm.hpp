@@ -31,7 +31,7 @@ template <class W>
   if constexpr (std::same_as<W, Bf16Pair>) {
     const Index rows = detail::rounded_rows(m, k, level);
     constexpr Index kAligned = kAlignment / static_cast<Index>(sizeof(float));
-    return (rows * k + kAligned - 1) / kAligned * kAligned + gemm_scratch<bf16>(std::min(m, rows), k, level);
+    return (rows * k + kAligned - 1) / kAligned * kAligned + gemm_scratch<bf16>(m, k, level);
   }
   const Index depth = detail::depth_block<detail::Accumulator<W>>(k);
   return detail::packed_rows(detail::weight_kernel<W>(level), Op::kNone, m, m) * depth;

@@ -20,9 +20,9 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 ///
 ///   c_mn = sum_k a_mk * weight_nk
 ///
-/// A plain product packs both operands, which pays if they are used often; here a row of a is used N times only, so it
-/// is read where it lies and the weight alone is packed. With AVX-512 that is 15% to 25% faster at N = 100; at the
-/// other levels this is the plain product.
+/// As in the plain product a row of a is read where it lies; what is saved is the padding of the last panel, whose
+/// columns are cut to quarters of a register. From AVX-512 on that pays where N leaves a few over, such as 100; at the
+/// lower levels this is the plain product.
 ///
 /// Every sum takes the steps of `gemm` at the same level: the bits are the same, and depend neither on M nor on N, nor
 /// on where a row stands.
@@ -36,7 +36,7 @@ class RowProduct {
       : n_(weight.rows()), k_(weight.cols()), level_(level) {
     require_level("simd::RowProduct", level);
 #if defined(__x86_64__)
-    if (level == Level::kAvx512) {
+    if (level >= Level::kAvx512) {
       pack(weight);
       return;
     }
@@ -61,7 +61,7 @@ class RowProduct {
     require_extent("simd::RowProduct::multiply", "c.rows()", c.rows(), a.rows());
     require_extent("simd::RowProduct::multiply", "c.cols()", c.cols(), n_);
 #if defined(__x86_64__)
-    if (level_ == Level::kAvx512) {
+    if (level_ >= Level::kAvx512) {
       multiply_avx512(a, c);
       return;
     }

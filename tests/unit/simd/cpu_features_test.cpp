@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <support/levels.hpp>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -159,7 +161,7 @@ TEST_SUITE("simd/cpu_features") {
   }
 
   TEST_CASE("require_level: every level up to the best is accepted, those above are named") {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
+    for (const Level level : test::kLevels) {
       CAPTURE(name_of(level));
       if (level <= simd::best_level()) {
         CHECK_NOTHROW(simd::require_level("simd::test", level));

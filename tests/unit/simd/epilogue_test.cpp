@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/levels.hpp>
 
 #include <array>
 #include <cstddef>
@@ -60,22 +61,12 @@ struct Visit {
   }
 };
 
-std::vector<Level> supported_levels() {
-  std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
-    if (level <= re::simd::best_level()) {
-      levels.push_back(level);
-    }
-  }
-  return levels;
-}
-
 }  // namespace
 
 TEST_SUITE("simd/epilogue") {
   TEST_CASE_TEMPLATE("Epilogue: sees every element once, finished, at its place", T, float, double) {
     const Index block = 4096 / static_cast<Index>(sizeof(T));
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Store store : {Store::kOverwrite, Store::kAccumulate}) {
         for (const Index rows : {1, 8, 13}) {
           for (const Index cols : {1, 8, 47, 48, 51}) {
@@ -136,7 +127,7 @@ TEST_SUITE("simd/epilogue") {
   }
 
   TEST_CASE_TEMPLATE("AddBias: equals an addition after the product, bit for bit", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Store store : {Store::kOverwrite, Store::kAccumulate}) {
         const GuardedMatrix<T> a = GuardedMatrix<T>(13, 40).fill_random(1);
         const PackedMatrix<T> weight(GuardedMatrix<T>(51, 40).fill_random(2).view(), level);
@@ -160,7 +151,7 @@ TEST_SUITE("simd/epilogue") {
   }
 
   TEST_CASE_TEMPLATE("AddBiasResidual: adds the bias first, then the residual", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const GuardedMatrix<T> a = GuardedMatrix<T>(13, 40).fill_random(5);
       const PackedMatrix<T> weight(GuardedMatrix<T>(51, 40).fill_random(6).view(), level);
       const GuardedMatrix<T> bias = GuardedMatrix<T>(1, 51).fill_random(7);

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/levels.hpp>
 #include <support/numeric.hpp>
 
 #include <cmath>
@@ -24,16 +25,6 @@ using test::GuardedMatrix;
 
 namespace {
 
-std::vector<Level> supported_levels() {
-  std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
-    if (level <= re::simd::best_level()) {
-      levels.push_back(level);
-    }
-  }
-  return levels;
-}
-
 template <class T>
 AlignedBuffer<T> random_panel(Index depth, Index width, unsigned seed) {
   AlignedBuffer<T> panel(depth * width);
@@ -49,7 +40,7 @@ AlignedBuffer<T> random_panel(Index depth, Index width, unsigned seed) {
 
 TEST_SUITE("simd/gemm_kernel") {
   TEST_CASE_TEMPLATE("gemm_kernel: every level has a tile that fits the buffer for edges", T, float, double) {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
+    for (const Level level : test::kLevels) {
       const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
       CHECK(kernel.rows > 0);
       CHECK(kernel.cols > 0);
@@ -67,14 +58,14 @@ TEST_SUITE("simd/gemm_kernel") {
   }
 
   TEST_CASE_TEMPLATE("gemm_kernel: one step of b keeps the alignment that loads rely on", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const std::size_t step = static_cast<std::size_t>(detail::gemm_kernel<T>(level).cols) * sizeof(T);
-      CHECK(step % (level == Level::kAvx512 ? 64 : 32) == 0);
+      CHECK(step % (level >= Level::kAvx512 ? 64 : 32) == 0);
     }
   }
 
   TEST_CASE_TEMPLATE("multiply: is a chain in the order of the depth, for any part of a tile", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
       for (const Index depth : {0, 1, 2, 3, 4, 5, 63}) {
         for (Index part = 1; part <= kernel.cols / kernel.lanes; ++part) {
@@ -124,7 +115,7 @@ TEST_SUITE("simd/gemm_kernel") {
   }
 
   TEST_CASE_TEMPLATE("multiply: overwriting does not read c", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const detail::GemmKernel<T>& kernel = detail::gemm_kernel<T>(level);
       const AlignedBuffer<T> a(2 * kernel.rows);
       const AlignedBuffer<T> b(2 * kernel.cols);
@@ -143,18 +134,18 @@ TEST_SUITE("simd/gemm_kernel") {
   }
 
   TEST_CASE("gemm_kernel: a weight in bf16 has the tile of the float kernel, and aligned loads of half the size") {
-    for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
+    for (const Level level : test::kLevels) {
       const auto& kernel = detail::gemm_kernel<float, re::bf16>(level);
       CHECK(kernel.rows == detail::gemm_kernel<float>(level).rows);
       CHECK(kernel.cols == detail::gemm_kernel<float>(level).cols);
       CHECK((kernel.pack_a_transposed == detail::gemm_kernel<float>(level).pack_a_transposed));
       const std::size_t step = static_cast<std::size_t>(kernel.cols) * sizeof(re::bf16);
-      CHECK(step % (level == Level::kAvx512 ? 32 : 16) == 0);
+      CHECK(step % (level >= Level::kAvx512 ? 32 : 16) == 0);
     }
   }
 
   TEST_CASE("multiply: panels in bf16 give the bits of the same panels in float, NaN, infinity and -0 included") {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const auto& narrow = detail::gemm_kernel<float, re::bf16>(level);
       const auto& wide = detail::gemm_kernel<float>(level);
       for (const Index depth : {0, 1, 2, 3, 64, 257}) {

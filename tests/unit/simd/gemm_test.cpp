@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/levels.hpp>
 
 #include <algorithm>
 #include <array>
@@ -33,16 +34,6 @@ namespace {
 
 constexpr Op kOps[] = {Op::kNone, Op::kTranspose};
 constexpr Store kStores[] = {Store::kOverwrite, Store::kAccumulate};
-
-std::vector<Level> supported_levels() {
-  std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
-    if (level <= re::simd::best_level()) {
-      levels.push_back(level);
-    }
-  }
-  return levels;
-}
 
 /// Equal bits; NaN equals NaN whatever its payload.
 template <class T>
@@ -124,7 +115,7 @@ void check_against_reference(Level level, Store store, Index rows, Index cols, I
 TEST_SUITE("simd/gemm") {
   TEST_CASE_TEMPLATE(
       "gemm: stays within the error bound of a wider sum around the edges of every tile", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Store store : kStores) {
         for (const Index rows : {1, 2, 7, 8, 9}) {
           for (const Index cols : {1, 2, 7, 8, 9, 47, 48, 49, 95, 97}) {
@@ -143,7 +134,7 @@ TEST_SUITE("simd/gemm") {
 
   TEST_CASE_TEMPLATE("gemm: stays within the error bound around the blocks of the depth", T, float, double) {
     const Index block = 4096 / static_cast<Index>(sizeof(T));
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Store store : kStores) {
         for (const Index depth : {block - 1, block, block + 1, 2 * block, 2 * block + 1}) {
           CAPTURE(name_of(level));
@@ -156,7 +147,7 @@ TEST_SUITE("simd/gemm") {
 
   TEST_CASE_TEMPLATE("gemm: is the documented chain of operations, bit for bit", T, float, double) {
     const Index block = 4096 / static_cast<Index>(sizeof(T));
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index depth : {Index{0}, Index{1}, Index{100}, block, block + 1, 2 * block + 77}) {
         const GuardedMatrix<T> a = GuardedMatrix<T>(11, depth, 1).fill_random(4);
         const GuardedMatrix<T> weight = GuardedMatrix<T>(53, depth, 1).fill_random(5);
@@ -183,7 +174,7 @@ TEST_SUITE("simd/gemm") {
       "gemm: a row has the same bits alone, in any number of rows, at any place and stride", T, float, double) {
     const Index total = 41;
     const Index cols = 101;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index depth : {5, 130, 1100}) {  // the last in several blocks
         const GuardedMatrix<T> a = GuardedMatrix<T>(total, depth).fill_random(7);
         const PackedMatrix<T> weight(GuardedMatrix<T>(cols, depth).fill_random(8).view(), level);
@@ -216,7 +207,7 @@ TEST_SUITE("simd/gemm") {
   }
 
   TEST_CASE_TEMPLATE("gemm: a column has the same bits whatever the other outputs are", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const GuardedMatrix<T> a = GuardedMatrix<T>(9, 70).fill_random(10);
       const GuardedMatrix<T> weight = GuardedMatrix<T>(100, 70).fill_random(11);
       Arena scratch;
@@ -240,7 +231,7 @@ TEST_SUITE("simd/gemm") {
     struct Shape {
       Index rows, cols, depth;
     };
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       // around tiles; then more rows, more columns, more depth than a block holds
       const Index block = 4096 / static_cast<Index>(sizeof(T));
       for (const Shape& shape : {Shape{1, 1, 1},
@@ -314,7 +305,7 @@ TEST_SUITE("simd/gemm") {
   }
 
   TEST_CASE_TEMPLATE("gemm: the identity and small integers come out exactly", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       Matrix<T> identity(50, 50);
       Matrix<T> integers(50, 50);
       Matrix<T> c(50, 50);
@@ -340,7 +331,7 @@ TEST_SUITE("simd/gemm") {
   TEST_CASE_TEMPLATE("gemm: NaN and infinity stay in the row and column where they belong", T, float, double) {
     const T inf = std::numeric_limits<T>::infinity();
     const T nan = std::numeric_limits<T>::quiet_NaN();
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const T poison : {inf, -inf, nan}) {
         for (const Index spot : {0, 8, 9, 10}) {  // in a whole tile and in an edge tile
           CAPTURE(name_of(level));
@@ -368,7 +359,7 @@ TEST_SUITE("simd/gemm") {
   }
 
   TEST_CASE_TEMPLATE("gemm: zero times infinity is NaN, zero times padding is not seen", T, float, double) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       GuardedMatrix<T> a = GuardedMatrix<T>(3, 2).fill(std::numeric_limits<T>::infinity());
       GuardedMatrix<T> weight = GuardedMatrix<T>(5, 2).fill(T(1));
       weight.view()(4, 1) = 0;
@@ -465,7 +456,7 @@ TEST_SUITE("simd/gemm") {
 
   TEST_CASE("gemm: a weight in bf16 gives the bits of the rounded weight in float, whatever the shape") {
     Arena scratch;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
                                     {3, 49, 7},
                                     {8, 48, 1024},
@@ -500,7 +491,7 @@ TEST_SUITE("simd/gemm") {
     const GuardedMatrix<float> a = GuardedMatrix<float>(37, 1500).fill_random(24);
     const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(101, 1500).fill_random(25);
     Arena scratch;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const PackedMatrix<re::bf16> packed(weight.view(), level);
       Matrix<float> all(37, 101);
       gemm(a.view(), packed.view(), all.view(), Store::kOverwrite, scratch);
@@ -519,7 +510,7 @@ TEST_SUITE("simd/gemm") {
     const GuardedMatrix<float> a = GuardedMatrix<float>(11, 700).fill_random(26);
     const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(50, 700).fill_random(27);
     Arena scratch;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       Matrix<float> c(11, 50);
       gemm(a.view(), PackedMatrix<re::bf16>(weight.view(), level).view(), c.view(), Store::kOverwrite, scratch);
       double worst = 0.0;
@@ -543,7 +534,7 @@ TEST_SUITE("simd/gemm") {
 
   TEST_CASE("gemm: pairs of bf16 are the product of both operands rounded to bf16, at every level and shape") {
     Arena scratch;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
                                     {3, 49, 7},
                                     {8, 48, 2048},
@@ -593,7 +584,7 @@ TEST_SUITE("simd/gemm") {
     a.view()(8, 0) = std::numeric_limits<float>::infinity();
     Matrix<re::bf16> weight(50, 33);
     std::fill(weight.flat().begin(), weight.flat().end(), re::bf16(0.5F));
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       Matrix<float> c(9, 50);
       Arena scratch;
       gemm(std::as_const(a).view(),
@@ -613,7 +604,7 @@ TEST_SUITE("simd/gemm") {
     const GuardedMatrix<float> a = GuardedMatrix<float>(37, 1501).fill_random(34);
     const GuardedMatrix<re::bf16> weight = GuardedMatrix<re::bf16>(101, 1501).fill_random(35);
     Arena scratch;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const PackedMatrix<Bf16Pair> packed(weight.view(), level);
       Matrix<float> all(37, 101);
       gemm(a.view(), packed.view(), all.view(), Store::kOverwrite, scratch);
@@ -629,8 +620,9 @@ TEST_SUITE("simd/gemm") {
 
   TEST_CASE_TEMPLATE("gemm_scratch: is what the product takes of its arena", W, float, double, re::bf16, Bf16Pair) {
     using T = re::simd::detail::Accumulator<W>;
-    for (const Level level : supported_levels()) {
-      for (const auto& [m, k] : {std::pair<Index, Index>{1, 1}, {7, 33}, {512, 1024}, {3, 5000}, {1000, 16}}) {
+    for (const Level level : test::supported_levels()) {
+      for (const auto& [m, k] :
+           {std::pair<Index, Index>{1, 1}, {7, 33}, {512, 1024}, {3, 5000}, {1000, 16}, {300, 1100}, {61, 4097}}) {
         Arena scratch;
         Matrix<T> c(m, 9);
         gemm(Matrix<T>(m, k).view(), PackedMatrix<W>(9, k, level).view(), c.view(), Store::kOverwrite, scratch);

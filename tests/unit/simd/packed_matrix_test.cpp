@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/levels.hpp>
 #include <support/numeric.hpp>
 
 #include <algorithm>
@@ -32,16 +33,6 @@ static_assert(std::is_nothrow_move_assignable_v<PackedMatrix<double>>);
 static_assert(!std::is_convertible_v<MatrixView<const float>, PackedMatrix<float>>, "packing is never silent");
 
 namespace {
-
-std::vector<Level> supported_levels() {
-  std::vector<Level> levels;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16}) {
-    if (level <= re::simd::best_level()) {
-      levels.push_back(level);
-    }
-  }
-  return levels;
-}
 
 /// Element (n, k) of a packed weight, found from the documented layout; n may lie in the padding.
 template <class T>
@@ -75,7 +66,7 @@ TEST_SUITE("simd/packed_matrix") {
                      float,
                      double,
                      re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index n : {1, 2, 7, 8, 9, 23, 24, 25, 47, 48, 49, 97}) {
         for (const Index k : {1, 3, 7, 8, 9, 15, 16, 17, 33, 100}) {
           CAPTURE(name_of(level));
@@ -98,7 +89,7 @@ TEST_SUITE("simd/packed_matrix") {
   }
 
   TEST_CASE_TEMPLATE("PackedMatrix: bytes counts whole panels", T, float, double, re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const auto cols = static_cast<std::size_t>(re::simd::detail::weight_kernel<T>(level).cols);
       CHECK(PackedMatrix<T>(Matrix<T>(1, 10).view(), level).bytes() == cols * 10 * sizeof(T));
       CHECK(PackedMatrix<T>(Matrix<T>(static_cast<Index>(cols), 10).view(), level).bytes() == cols * 10 * sizeof(T));
@@ -121,14 +112,14 @@ TEST_SUITE("simd/packed_matrix") {
   }
 
   TEST_CASE_TEMPLATE("PackedMatrix: panels are aligned to a register", T, float, double, re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const PackedMatrix<T> packed(Matrix<T>(50, 7).view(), level);
       CHECK(reinterpret_cast<std::uintptr_t>(packed.view().data()) % re::kAlignment == 0);
     }
   }
 
   TEST_CASE_TEMPLATE("assign: replaces the values in place", T, float, double, re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       PackedMatrix<T> packed(GuardedMatrix<T>(51, 19).fill_random(2).view(), level);
       const PackedView<T> view = packed.view();
       const GuardedMatrix<T> other = GuardedMatrix<T>(51, 19, 4, 1).fill_random(3);
@@ -153,7 +144,7 @@ TEST_SUITE("simd/packed_matrix") {
 
   TEST_CASE_TEMPLATE(
       "unpack: restores every bit, at every level and into a strided matrix", T, float, double, re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index n : {0, 1, 7, 8, 9, 23, 24, 25, 48, 49, 97}) {
         for (const Index k : {0, 1, 7, 8, 17, 33}) {
           CAPTURE(name_of(level));
@@ -181,7 +172,7 @@ TEST_SUITE("simd/packed_matrix") {
                         std::numeric_limits<T>::infinity(),
                         std::bit_cast<T>(static_cast<Bits>(quiet | 5)),
                         std::bit_cast<T>(static_cast<Bits>(~Bits{0}))};
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const MatrixView<const T> weight(values, 3, 2);
       const PackedMatrix<T> packed(weight, level);
       Matrix<T> restored(3, 2);
@@ -195,7 +186,7 @@ TEST_SUITE("simd/packed_matrix") {
     for (std::size_t i = 0; i < weight.flat().size(); ++i) {
       weight.flat()[i] = re::bf16::from_bits(static_cast<std::uint16_t>(i));
     }
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const PackedMatrix<re::bf16> packed(std::as_const(weight).view(), level);
       Matrix<re::bf16> restored(256, 256);
       packed.unpack(restored.view());
@@ -208,7 +199,7 @@ TEST_SUITE("simd/packed_matrix") {
                      float,
                      double,
                      re::bf16) {
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const Index cols = re::simd::detail::weight_kernel<T>(level).cols;
       for (const Index n : {Index{1}, cols - 1, cols, cols + 1, 2 * cols, 5 * cols + 3}) {
         const GuardedMatrix<T> weight = GuardedMatrix<T>(n, 35, 2, 1).fill_random(11);
@@ -237,7 +228,7 @@ TEST_SUITE("simd/packed_matrix") {
   TEST_CASE_TEMPLATE("assign_rows: leaves other rows and the padding as they are", T, float, double, re::bf16) {
     const GuardedMatrix<T> before = GuardedMatrix<T>(103, 9).fill_random(12);
     const GuardedMatrix<T> rows = GuardedMatrix<T>(60, 9, 1, 1).fill_random(13);
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index first : {0, 1, 43}) {
         PackedMatrix<T> packed(before.view(), level);
         GuardedMatrix<T> want = before;
@@ -254,7 +245,7 @@ TEST_SUITE("simd/packed_matrix") {
 
   TEST_CASE_TEMPLATE("unpack_rows: gives some rows to the bit", T, float, double, re::bf16) {
     const GuardedMatrix<T> weight = GuardedMatrix<T>(101, 17).fill_random(14);
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const PackedMatrix<T> packed(weight.view(), level);
       for (const auto& [first, count] : {std::pair<Index, Index>{0, 101}, {0, 0}, {101, 0}, {47, 3}, {100, 1}}) {
         GuardedMatrix<T> rows(count, 17, 3, 1);
@@ -335,7 +326,7 @@ TEST_SUITE("simd/packed_matrix") {
 
   TEST_CASE_TEMPLATE("pack: holds what PackedMatrix holds, until the arena is rewound", T, float, double, re::bf16) {
     Arena arena;
-    for (const Level level : supported_levels()) {
+    for (const Level level : test::supported_levels()) {
       const GuardedMatrix<T> weight = GuardedMatrix<T>(49, 33, 1, 1).fill_random(6);
       const re::Arena::Mark mark = arena.mark();
       const PackedView<T> packed = re::simd::pack(weight.view(), arena, level);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <support/guarded_matrix.hpp>
+#include <support/levels.hpp>
 #include <support/numeric.hpp>
 
 #include <cmath>
@@ -23,16 +24,6 @@ using simd::RowProduct;
 
 namespace {
 
-std::vector<Level> levels() {
-  std::vector<Level> found;
-  for (const Level level : {Level::kPortable, Level::kAvx2, Level::kAvx512}) {
-    if (level <= simd::best_level()) {
-      found.push_back(level);
-    }
-  }
-  return found;
-}
-
 /// The same product by `gemm`, whose bits are the promise.
 Matrix<float> by_gemm(MatrixView<const float> a, MatrixView<const float> weight, Level level) {
   Arena arena;
@@ -50,7 +41,7 @@ bool same(MatrixView<const float> a, MatrixView<const float> b) {
 
 TEST_SUITE("simd/row_product") {
   TEST_CASE("multiply: has the bits of gemm, for widths around registers, quads and panels") {
-    for (const Level level : levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index n :
            {1, 2, 3, 4, 5, 15, 16, 17, 20, 21, 31, 32, 33, 36, 37, 47, 48, 49, 52, 53, 64, 96, 100, 145}) {
         for (const Index k : {1, 2, 3, 4, 5, 16, 17, 31, 64}) {
@@ -70,7 +61,7 @@ TEST_SUITE("simd/row_product") {
   }
 
   TEST_CASE("multiply: has the bits of gemm for every number of rows, chunks of the cache included") {
-    for (const Level level : levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index rows : {0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 23, 24, 25, 47, 48, 49, 96, 97, 300}) {
         for (const Index n : {3, 16, 32, 52}) {
           CAPTURE(rows);
@@ -88,7 +79,7 @@ TEST_SUITE("simd/row_product") {
   }
 
   TEST_CASE("multiply: sums longer than a block of the depth are cut where gemm cuts them") {
-    for (const Level level : levels()) {
+    for (const Level level : test::supported_levels()) {
       for (const Index k : {1023, 1024, 1025, 2048, 2500}) {
         CAPTURE(k);
         const auto a = test::normal_matrix<float>(9, k, 7);
@@ -124,7 +115,7 @@ TEST_SUITE("simd/row_product") {
   }
 
   TEST_CASE("multiply: K == 0 gives zeros and N == 0 gives nothing") {
-    for (const Level level : levels()) {
+    for (const Level level : test::supported_levels()) {
       Arena arena;
       const auto none = test::normal_matrix<float>(5, 0, 1);
       for (const Index cols : {3, 7}) {
