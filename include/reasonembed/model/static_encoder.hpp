@@ -53,7 +53,7 @@ struct StaticDescription {
 
 namespace detail {
 
-/// modules.json of a static embedding model. @throws ConfigError for a module the library lacks
+/// modules.json of a static embedding model. @throws ConfigError for a module the library lacks, or no StaticEmbedding
 inline void read_static_modules(const std::filesystem::path& directory, StaticDescription& description) {
   const std::filesystem::path path = directory / "modules.json";
   const io::Json json = io::read_json(path);
@@ -61,11 +61,13 @@ inline void read_static_modules(const std::filesystem::path& directory, StaticDe
     throw DataError::invalid(path.string(), "JSON value", json.type_name(), "an array of modules");
   }
   description.normalize = false;
+  bool found = false;
   for (const io::Json& module : json) {
     const io::JsonFields fields(module, path.string());
     const std::string& type = fields.get_string("type");
     const std::string kind = type.substr(type.rfind('.') + 1);
     if (kind == "StaticEmbedding") {
+      found = true;
       const std::string folder = fields.find_string("path").value_or("");
       description.place = folder.empty() || folder == "." ? directory : directory / folder;
     } else if (kind == "Normalize") {
@@ -73,6 +75,9 @@ inline void read_static_modules(const std::filesystem::path& directory, StaticDe
     } else {
       throw ConfigError::invalid(path.string(), "type", type, "StaticEmbedding or Normalize");
     }
+  }
+  if (!found) {
+    throw ConfigError::invalid(path.string(), "modules", "no StaticEmbedding", "one");
   }
 }
 

@@ -68,8 +68,7 @@ inline bool holds_blank(const Run& run, std::string_view tag) {
 /// with an empty ranking leaves no line.
 ///
 /// @throws  DataError if an id or the tag is empty, or holds a tab, a line end or blanks around it, or a query id
-/// begins
-///          with #; IoError if the file can't be written
+///          begins with # or a byte-order mark, which no reader gives back; IoError if the file can't be written
 inline void write_trec_run(const std::filesystem::path& path, const Run& run, const TrecRunOptions& options = {}) {
   detail::require_column("tag", options.tag);
   const char separator = detail::holds_blank(run, options.tag) ? '\t' : ' ';
@@ -78,8 +77,9 @@ inline void write_trec_run(const std::filesystem::path& path, const Run& run, co
     for (Index query = 0; query < run.size(); ++query) {
       const std::string& id = run.queries()[static_cast<std::size_t>(query)];
       detail::require_column("query id", id);
-      if (id.starts_with('#')) {
-        throw DataError::invalid("retrieval::write_trec_run", "query id", io::in_quotes(id), "no # at the start");
+      if (id.starts_with('#') || id.starts_with(io::kByteOrderMark)) {
+        throw DataError::invalid(
+            "retrieval::write_trec_run", "query id", io::in_quotes(id), "no # or byte-order mark at the start");
       }
       std::size_t rank = 0;
       for (const RunEntry& entry : run.ranking(query)) {

@@ -142,6 +142,9 @@ void attention_vjp(const AttentionShape& shape,
   detail::clear(dk);
   detail::clear(dv);
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+    if (offsets[b] == offsets[b + 1]) {
+      continue;  // with no token at all there is nothing to point into
+    }
     const auto of = [&](auto x, Index head) { return detail::head_of(x, offsets, b, head, dim); };
     for (Index kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
       const ArenaScope scope(scratch);

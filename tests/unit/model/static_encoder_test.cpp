@@ -183,6 +183,10 @@ TEST_SUITE("model/static_encoder") {
     check_load_refused(
         scratch,
         "modules.json: type is sentence_transformers.models.Transformer, expected StaticEmbedding or Normalize");
+    for (const char* modules : {"[]", R"([{"type": "a.Normalize"}])"}) {
+      scratch.write("modules.json", modules);
+      check_load_refused(scratch, "modules.json: modules is no StaticEmbedding, expected one");
+    }
     scratch.write("modules.json", "{}");
     test::check_refused<re::DataError>(
         scratch,
