@@ -99,18 +99,19 @@ static_assert(NeuralKernels<backend::Planned<backend::Cpu<float>>>);
 /// @tparam B  a Cpu
 template <class B>
 class PlanningAllocator {
-  using Store = typename B::Store;
+  using TableStore = typename Kernels<B>::TableStore;
+  using PackedWeight = simd::PackedMatrix<typename Kernels<B>::Format>;
 
  public:
   using Leaf = WeightLeaf<backend::Planned<B>>;
   using Parameter = PlannedParameter<typename B::Scalar>;
 
   [[nodiscard]] Parameter matrix(Index rows, Index cols) {
-    add<Store>(simd::detail::packed_size<typename Kernels<B>::Format>(rows, cols, simd::best_level()));
+    bytes_ += PackedWeight::footprint(rows, cols);
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter table(Index rows, Index cols) {
-    add<Store>(checked_size("nn::PlanningAllocator", rows, cols));
+    add<TableStore>(checked_size("nn::PlanningAllocator", rows, cols));
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter vector(Index size) {

@@ -219,6 +219,10 @@ class PackedMatrix {
   [[nodiscard]] Level level() const { return level_; }
   /// @return  bytes held, padding included
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(buffer_.size()) * sizeof(T); }
+  /// @return  bytes that a weight (n, k) takes, as buffers take them
+  [[nodiscard]] static std::size_t footprint(Index n, Index k, Level level = best_level()) {
+    return AlignedBuffer<T>::footprint(detail::packed_size<W>(n, k, level));
+  }
 
  private:
   void require_rows(const char* where, Index first, MatrixView<const T> rows) const {
