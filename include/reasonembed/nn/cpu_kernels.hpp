@@ -36,6 +36,9 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
   using Format = std::conditional_t<std::same_as<FactorType, bf16>, simd::Bf16Pair, StoreType>;
   using Weight = CpuWeight<Format>;
   using Factor = CpuWeight<S>;
+  /// What attention's products are made of: as rounded as the projections' are, or more exact.
+  using AttentionFormat =
+      std::conditional_t<std::same_as<FactorType, bf16> || std::same_as<StoreType, int8>, simd::Bf16Pair, S>;
   using TableStore = std::conditional_t<std::same_as<StoreType, int8>, bf16, StoreType>;
   using Table = Matrix<TableStore>;
   using Vector = AlignedBuffer<S>;
@@ -130,7 +133,7 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
                         View out,
                         std::span<S> log_sum_exp,
                         Arena& scratch) {
-    simd::attention(shape, q, k, v, offsets, scale, out, log_sum_exp, scratch);
+    simd::attention<S, AttentionFormat>(shape, q, k, v, offsets, scale, out, log_sum_exp, scratch);
   }
   static void attention_vjp(const simd::AttentionShape& shape,
                             ConstView q,

@@ -72,7 +72,8 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
     one.heads = 1;
     one.kv_heads = 1;
     const auto head = [&](auto view) { return view.col_block(0, shape.head_dim); };
-    simd::attention<S>(one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
+    simd::attention<S, typename Kernels<backend::Cpu<StoreType, FactorType>>::AttentionFormat>(
+        one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
   }
 
   static void layer_norm(ConstView, Vectors, Vectors, S, View, std::span<S>, std::span<S>) {}
