@@ -167,7 +167,9 @@ inline void register_encode(CLI::App& app) {
   command->add_option("--out", options->out, "NumPy file, one row a text")->required();
   command->add_option("--field", options->field, "of a line that holds the text");
   command->add_option("--pooling", options->pooling, "mean, cls or lasttoken, where the directory does not say");
-  command->add_option("--dtype", options->dtype, "of weights; bfloat16 takes half the memory, int8 a quarter and the least time")
+  command
+      ->add_option(
+          "--dtype", options->dtype, "of weights; bfloat16 takes half the memory, int8 a quarter and the least time")
       ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
   command
       ->add_option(

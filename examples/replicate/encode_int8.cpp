@@ -1,7 +1,7 @@
 // `reasonembed encode --dtype int8`.
-#include "encode.hpp"
-
 #include <reasonembed/core/int8.hpp>
+
+#include "encode.hpp"
 
 void replicate::encode_in_int8(const EncodeOptions& options) {
   Encoding<re::backend::Cpu<re::int8>>(options).run();

@@ -16,8 +16,8 @@ namespace reasonembed::inline REASONEMBED_ABI::backend {
 /// `Cpu<bf16, bf16>` rounds what meets a projection to bf16 too, as PyTorch's bfloat16 does: twice the speed where the
 /// processor has AVX512-BF16, and less exact vectors.
 /// `Cpu<int8>` quantises projections, an output a step, and what meets them, a row a step (see simd::gemm); tables rest
-/// in bf16. It serves with a quarter of the memory, four times as fast as float where the processor has AVX512-VNNI; the
-/// choice of projections that stay in float is that of calibration (nn::CpuWeight).
+/// in bf16. Its products are four times as fast as float's where the processor has AVX512-VNNI; projections that
+/// calibration finds spoilt stay in bf16 (model::calibrate_int8).
 ///
 /// Models: Backend.
 ///

@@ -117,7 +117,8 @@ struct MergeBranches {
 
 /// Adds an adapter to an encoder's packed weights: W += s B A, in any residency.
 ///
-/// @note  the vectors are those of the unmerged adapter up to rounding; a weight stored in bf16 is rounded once more, one in
+/// @note  the vectors are those of the unmerged adapter up to rounding; a weight stored in bf16 is rounded once more,
+/// one in
 ///        int8 quantised
 template <nn::NeuralKernels B, class Encoder>
 void merge_adapter(const Encoder& encoder,

@@ -10,6 +10,7 @@
 #include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/int8_calibration.hpp>
 #include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/peft_adapter.hpp>
 #include <reasonembed/model/registry.hpp>
@@ -129,7 +130,8 @@ class TextEncoder {
     }
     Encoder encoder(description.config, description.options);
     const auto file = io::ShardedSafeTensors::open(directory);
-    Weights weights = load_weights<B>(encoder, description.family, file, options.residency);
+    Weights weights = load_weights<B>(
+        encoder, description.family, file, options.residency, projections_in_bf16<B>(directory, options.verify));
     TextEncoder model(std::move(encoder),
                       std::move(weights),
                       read_tokenizer(directory),
