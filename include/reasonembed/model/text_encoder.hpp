@@ -283,7 +283,7 @@ class TextEncoder {
     for (Index first = 0; first < count; first += kWindow) {
       const Index window = std::min(kWindow, count - first);
       tokenize_window(role, texts, first, window, *workspace);
-      workspace->cut_chunks(window, options_.chunk_tokens);
+      workspace->cut_chunks(window, options_.chunk_tokens, pool_->size());
       tokens += workspace->token_count(window);
       pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
         const Index done = encode_chunk(*workspace, chunk, worker, adapter, out.row_block(first, window));
