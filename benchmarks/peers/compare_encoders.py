@@ -123,6 +123,7 @@ class LlamaCpp(Batched):
 SYSTEMS = {
     "ours f32": lambda a: Ours(a, "float32"),
     "ours bf16, rounded products": lambda a: Ours(a, "rounded"),
+    "ours int8": lambda a: Ours(a, "int8"),
     "torch f32": lambda a: Torch(a, __import__("torch").float32),
     "torch f32 compiled": lambda a: Torch(a, __import__("torch").float32, True),
     "torch bf16": lambda a: Torch(a, __import__("torch").bfloat16),

@@ -1,7 +1,7 @@
 /// @file One side of benchmarks/peers/compare_encoders.py: loads all-MiniLM-L6-v2 once, then encodes a set of texts
 /// each time that a line is written to it, so that peers take turns within one run.
 ///
-///     encode_rounds MODEL_DIR THREADS float32|bfloat16|rounded
+///     encode_rounds MODEL_DIR THREADS float32|bfloat16|rounded|int8
 ///
 /// A line of the input is a file of texts (JSON Lines with `text`); the answer is a line with the seconds it took.
 /// Texts are cut at 512 tokens.
@@ -48,13 +48,16 @@ int serve(const char* directory, int threads) {
 
 int main(int count, char** arguments) {
   if (count != 4) {
-    std::fprintf(stderr, "usage: encode_rounds MODEL_DIR THREADS float32|bfloat16|rounded\n");
+    std::fprintf(stderr, "usage: encode_rounds MODEL_DIR THREADS float32|bfloat16|rounded|int8\n");
     return 2;
   }
   const std::string_view precision = arguments[3];
   const int threads = std::stoi(arguments[2]);
   if (precision == "float32") {
     return serve<re::backend::Cpu<float>>(arguments[1], threads);
+  }
+  if (precision == "int8") {
+    return serve<re::backend::Cpu<re::int8>>(arguments[1], threads);
   }
   if (precision == "bfloat16") {
     return serve<re::backend::Cpu<re::bf16>>(arguments[1], threads);

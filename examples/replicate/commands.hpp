@@ -7,6 +7,7 @@ namespace replicate {
 void add_inspect(CLI::App& app);
 void add_encode(CLI::App& app);
 void add_export(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_synthesize(CLI::App& app);
 void add_report(CLI::App& app);
 void add_distill(CLI::App& app);

@@ -3,6 +3,7 @@
 /// contract.
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/core/bf16.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/io/dtype.hpp>
 #include <reasonembed/io/safetensors.hpp>
@@ -121,6 +122,7 @@ inline void inspect_encoder(const std::filesystem::path& directory, int threads)
   const re::Index chunk_tokens = re::model::TextEncoderOptions().chunk_tokens;
   print_memory<re::backend::Cpu<float>>(model, "float32", threads, chunk_tokens);
   print_memory<re::backend::Cpu<re::bf16>>(model, "bfloat16", threads, chunk_tokens);
+  print_memory<re::backend::Cpu<re::int8>>(model, "int8", threads, chunk_tokens);
   std::printf("%-12s %s, vectors %s\n",
               "pooling",
               model.pooling.empty() ? "not said" : model.pooling.c_str(),

@@ -10,6 +10,7 @@
 #include <reasonembed/autograd/tape.hpp>
 #include <reasonembed/autograd/var.hpp>
 #include <reasonembed/backend/backend.hpp>
+#include <reasonembed/backend/calibrating.hpp>
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/backend/planned.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
@@ -19,6 +20,7 @@
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/expected.hpp>
 #include <reasonembed/core/function_ref.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/random.hpp>
@@ -102,6 +104,7 @@
 #include <reasonembed/model/encoder_directory.hpp>
 #include <reasonembed/model/export_onnx.hpp>
 #include <reasonembed/model/family.hpp>
+#include <reasonembed/model/int8_calibration.hpp>
 #include <reasonembed/model/llama.hpp>
 #include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/memory_plan.hpp>
@@ -131,10 +134,12 @@
 #include <reasonembed/model/xlm_roberta.hpp>
 #include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/attention.hpp>
+#include <reasonembed/nn/calibrating_kernels.hpp>
 #include <reasonembed/nn/concepts.hpp>
 #include <reasonembed/nn/config.hpp>
 #include <reasonembed/nn/context.hpp>
 #include <reasonembed/nn/cpu_kernels.hpp>
+#include <reasonembed/nn/cpu_weight.hpp>
 #include <reasonembed/nn/dropout.hpp>
 #include <reasonembed/nn/embedding.hpp>
 #include <reasonembed/nn/encoder.hpp>
@@ -183,16 +188,20 @@
 #include <reasonembed/simd/epilogue.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/gemm_blocks.hpp>
+#include <reasonembed/simd/gemm_int8.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
 #include <reasonembed/simd/gemm_kernel_avx2.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
+#include <reasonembed/simd/gemm_kernel_int8.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 #include <reasonembed/simd/gemm_rounded.hpp>
 #include <reasonembed/simd/map.hpp>
 #include <reasonembed/simd/math.hpp>
 #include <reasonembed/simd/norm.hpp>
+#include <reasonembed/simd/pack_rounded.hpp>
+#include <reasonembed/simd/packed_int8_matrix.hpp>
 #include <reasonembed/simd/packed_matrix.hpp>
 #include <reasonembed/simd/pooling.hpp>
 #include <reasonembed/simd/reduce.hpp>

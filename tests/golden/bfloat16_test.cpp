@@ -10,6 +10,7 @@
 
 #include <support/golden_model.hpp>
 #include <support/mistral.hpp>
+#include <support/tiny_encoder.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -22,64 +23,17 @@ using re::Index;
 using re::Matrix;
 using re::model::Residency;
 using Cpu16 = re::backend::Cpu<re::bf16>;
+using test::least_cosine;
+
+template <class Encoder, class B = Cpu16>
+using Tiny = test::TinyEncoder<Encoder, B>;
 
 namespace {
-
-/// A tiny encoder in bfloat16, and what PyTorch makes of its texts.
-template <class Encoder, class B = Cpu16>
-struct Family {
-  explicit Family(const std::string& name, Residency residency, const re::model::DirectoryOptions& said)
-      : directory(test::source_path("tests/golden/tiny_" + name)),
-        description(re::model::read_encoder_description(directory, said)),
-        encoder(description.config, description.options),
-        weights(re::model::load_weights<B>(
-            encoder, description.family, re::io::ShardedSafeTensors::open(directory), residency)),
-        file(re::io::SafeTensors::open(test::source_path("tests/golden/bfloat16/embeddings.safetensors"))),
-        prefix(name + "."),
-        tokens(test::read_ints(file, prefix + "tokens")),
-        offsets(test::read_ints(file, prefix + "offsets")) {}
-
-  [[nodiscard]] Matrix<float> read(const std::string& name) const {
-    Matrix<float> values(static_cast<Index>(offsets.size()) - 1, encoder.dim());
-    file.read(prefix + name, values.view());
-    return values;
-  }
-  [[nodiscard]] Matrix<float> embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> ends) const {
-    re::Arena arena;
-    re::nn::Context<B> context{.arena = arena, .batch = {.tokens = ids, .offsets = ends}};
-    Matrix<float> got(static_cast<Index>(ends.size()) - 1, encoder.dim());
-    re::nn::Nothing nothing;
-    encoder.forward(context, weights, got.view(), nothing);
-    return got;
-  }
-
-  std::filesystem::path directory;
-  re::model::EncoderDescription description;
-  Encoder encoder;
-  typename Encoder::template Parameters<re::nn::WeightLeaf<B>> weights;
-  re::io::SafeTensors file;
-  std::string prefix;
-  std::vector<std::int32_t> tokens;
-  std::vector<std::int32_t> offsets;
-};
-
-/// @return  the least cosine of two sets of unit vectors, row by row
-double least_cosine(const Matrix<float>& a, const Matrix<float>& b) {
-  double least = 1.0;
-  for (Index row = 0; row < a.rows(); ++row) {
-    double cosine = 0.0;
-    for (Index d = 0; d < a.cols(); ++d) {
-      cosine += double(a(row, d)) * double(b(row, d));
-    }
-    least = std::min(least, cosine);
-  }
-  return least;
-}
 
 /// Texts of 1, 2, 7, the most and about half of the most tokens, in one batch and each by itself.
 template <class Encoder>
 void check_family(const std::string& name, const re::model::DirectoryOptions& said = {}) {
-  const Family<Encoder> family(name, Residency::kServe, said);
+  const Tiny<Encoder> family(name, Residency::kServe, said);
   CAPTURE(name);
   REQUIRE(family.offsets.size() == 6);
   CHECK(family.offsets[4] - family.offsets[3] == family.encoder.config().max_length);
@@ -97,7 +51,7 @@ void check_family(const std::string& name, const re::model::DirectoryOptions& sa
     CHECK(std::equal(alone.flat().begin(), alone.flat().end(), got.row(static_cast<Index>(b)).begin()));
   }
   // Rounded activations: as far from float32 as PyTorch's, and the same vector alone.
-  const Family<Encoder, re::backend::Cpu<re::bf16, re::bf16>> rounding(name, Residency::kServe, said);
+  const Tiny<Encoder, re::backend::Cpu<re::bf16, re::bf16>> rounding(name, Residency::kServe, said);
   const Matrix<float> rounded = rounding.embed(family.tokens, family.offsets);
   CHECK(least_cosine(rounded, family.read("float32")) >= 0.9997);
   CHECK(least_cosine(rounded, family.read("bfloat16")) >= 0.9997);
@@ -105,7 +59,7 @@ void check_family(const std::string& name, const re::model::DirectoryOptions& sa
   const std::vector<std::int32_t> first = {0, family.offsets[1]};
   const Matrix<float> alone = rounding.embed(std::span(family.tokens).first(static_cast<std::size_t>(first[1])), first);
   CHECK(std::equal(alone.flat().begin(), alone.flat().end(), rounded.row(0).begin()));
-  const Family<Encoder> unpacked(name, Residency::kTrain, said);
+  const Tiny<Encoder> unpacked(name, Residency::kTrain, said);
   const Matrix<float> same = unpacked.embed(family.tokens, family.offsets);
   CHECK(std::equal(same.flat().begin(), same.flat().end(), got.flat().begin()));
 }

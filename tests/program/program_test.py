@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `reasonembed inspect`, `encode` and `export` say and write, for a model with a contract and for static embeddings.
+"""What `reasonembed inspect`, `encode`, `export` and `calibrate` say and write, for a model with a contract and for static embeddings.
 
 usage: program_test.py REASONEMBED TRAIN_JOB STATIC      TRAIN_JOB leaves a model, STATIC is a directory of embeddings
 """
@@ -102,6 +102,31 @@ def test_export(program, model, root):
     expect(run(program, 'export', '--model', model, '--out', 'x', '--format', 'gguf').returncode != 0, 'gguf is taken')
 
 
+def test_int8(program, model, root):
+    copy = root / 'int8'
+    shutil.copytree(model, copy)
+    texts = root / 'int8.jsonl'
+    texts.write_text('{"text": "why does salt draw water"}\n{"text": "light"}\n')
+    encode = [program, 'encode', '--model', copy, '--in', texts, '--dtype', 'int8', '--out']
+    says(succeeds(*encode, root / 'plain.npy'), '2 texts')
+    calibrate = [program, 'calibrate', '--model', copy, '--in', texts]
+    says(succeeds(*calibrate), 'blocks.0.mlp.up.weight', '2 texts; 0 of 12 projections stay in bfloat16')
+    succeeds(*encode, root / 'calibrated.npy')
+    expect((root / 'plain.npy').read_bytes() == (root / 'calibrated.npy').read_bytes(), 'a calibration changed vectors')
+    says(succeeds(*calibrate, '--limit', '0'), '12 of 12 projections stay in bfloat16')
+    succeeds(*encode, root / 'kept.npy')
+    expect((root / 'plain.npy').read_bytes() != (root / 'kept.npy').read_bytes(), 'the calibration was not read')
+    with open(copy / 'model.safetensors', 'r+b') as weights:
+        weights.seek(-1, 2)
+        weights.write(b'\x3e')
+    fails('model.safetensors', *encode, root / 'x.npy')  # the contract says it first
+    (copy / 'reasonembed_contract.json').unlink()
+    fails('reasonembed_int8.json: weights is others than those beside it, expected these: calibrate again', *encode,
+          root / 'x.npy')
+    succeeds(*encode, root / 'x.npy', '--verify', 'off')
+    fails('texts is none, expected at least one', *calibrate[:-1], '/dev/null')
+
+
 def main(program, train_job, static):
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
@@ -110,6 +135,7 @@ def main(program, train_job, static):
         test_inspect(program, root / 'job/model', root)
         test_static(program, static, root)
         test_export(program, root / 'job/model', root)
+        test_int8(program, root / 'job/model', root)
 
 
 if __name__ == '__main__':

@@ -88,7 +88,7 @@ struct MergeBranches {
   template <class P, class Blocks>
   void projection(P& parameters, const std::string&, const Blocks&) {
     using S = typename B::Scalar;
-    using Store = typename B::Store;
+    using Store = typename nn::Kernels<B>::Weight::Store;
     for (const nn::AdapterBranch<B>& branch : adapter.branches(parameters.site)) {
       const ArenaScope scope(arena);
       const nn::AdapterTarget& target = branch.target;
@@ -117,7 +117,9 @@ struct MergeBranches {
 
 /// Adds an adapter to an encoder's packed weights: W += s B A, in any residency.
 ///
-/// @note  the vectors are those of the unmerged adapter up to rounding; a weight stored in bf16 is rounded once more
+/// @note  the vectors are those of the unmerged adapter up to rounding; a weight stored in bf16 is rounded once more,
+/// one in
+///        int8 quantised
 template <nn::NeuralKernels B, class Encoder>
 void merge_adapter(const Encoder& encoder,
                    typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,

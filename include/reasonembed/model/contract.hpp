@@ -4,6 +4,7 @@
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/sha256.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
@@ -72,9 +73,14 @@ template <std::floating_point S>
          static_cast<double>(std::numeric_limits<S>::epsilon());
 }
 
-/// Whether a backend rounds activations to bf16: its vectors are not exact enough to hold others to.
+/// Whether a backend stores weights in what no checkpoint does: a contract's dtype says nothing about it.
 template <class B>
-inline constexpr bool kRoundsActivations = requires { requires std::same_as<typename B::Factor, bf16>; };
+inline constexpr bool kQuantizesWeights = std::same_as<typename B::Store, int8>;
+
+/// Whether a backend rounds activations: its vectors are not exact enough to hold others to.
+template <class B>
+inline constexpr bool kRoundsActivations =
+    kQuantizesWeights<B> || requires { requires std::same_as<typename B::Factor, bf16>; };
 
 /// golden_tolerance of a backend, in units of the vector's largest number. Vectors of rounded activations are told from
 /// those of another pooling or prompt, no more: the cosine with exact ones is 0.9998 in the tiny models.
@@ -93,7 +99,10 @@ template <class B>
 /// float.
 template <class Store>
 [[nodiscard]] constexpr const char* dtype_word() {
-  return std::same_as<Store, double> ? "float64" : std::same_as<Store, float> ? "float32" : "bfloat16";
+  return std::same_as<Store, double>  ? "float64"
+         : std::same_as<Store, float> ? "float32"
+         : std::same_as<Store, int8>  ? "int8"
+                                      : "bfloat16";
 }
 
 namespace detail {
@@ -270,6 +279,9 @@ class Contract {
         encoder.encoder().config(), encoder.encoder().options(), encoder.query_role(), encoder.document_role());
     for (const char* field :
          {"architecture", "sizes", "numbers", "config_sha256", "pooling", "normalize", "dtype", "roles"}) {
+      if (kQuantizesWeights<typename Model::Backend> && std::string_view(field) == "dtype") {
+        continue;
+      }
       require(field, found.at(field));
     }
     if (verify_ == Verify::kFull) {

@@ -67,7 +67,10 @@ class EncodeWorkspace {
   }
 
   /// Cuts the first `count` texts into chunks of at most `budget` tokens; a longer text is a chunk of its own.
-  void cut_chunks(Index count, Index budget) {
+  ///
+  /// @param workers  who share the chunks: few texts are cut smaller, so that each has some
+  void cut_chunks(Index count, Index budget, int workers = 1) {
+    budget = std::min(budget, (token_count(count) + workers - 1) / workers);
     chunks_.clear();
     Index tokens = 0;
     for (Index i = 0; i < count; ++i) {

@@ -3,6 +3,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/json.hpp>
@@ -88,6 +89,9 @@ template <nn::NeuralKernels B, class Encoder, class Store = typename B::Store>
     const Encoder& encoder,
     const typename Encoder::template Parameters<nn::WeightLeaf<B>>& weights,
     const Family& family) {
+  static_assert(!std::same_as<Store, int8>,
+                "reasonembed::model::save_encoder: Backend must store what checkpoints hold: load the model with "
+                "backend::Cpu<float> or Cpu<bf16> to save it");
   CheckpointTensors<Store> checkpoint;
   const auto add = [&]<class T>(const std::string& name, MatrixView<const T> values, bool one_dimensional) {
     require_finite<T>("model::save_encoder", name, values);

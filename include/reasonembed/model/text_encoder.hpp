@@ -10,6 +10,7 @@
 #include <reasonembed/model/contract.hpp>
 #include <reasonembed/model/encode_workspace.hpp>
 #include <reasonembed/model/encoder_directory.hpp>
+#include <reasonembed/model/int8_calibration.hpp>
 #include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/peft_adapter.hpp>
 #include <reasonembed/model/registry.hpp>
@@ -129,7 +130,8 @@ class TextEncoder {
     }
     Encoder encoder(description.config, description.options);
     const auto file = io::ShardedSafeTensors::open(directory);
-    Weights weights = load_weights<B>(encoder, description.family, file, options.residency);
+    Weights weights = load_weights<B>(
+        encoder, description.family, file, options.residency, projections_in_bf16<B>(directory, options.verify));
     TextEncoder model(std::move(encoder),
                       std::move(weights),
                       read_tokenizer(directory),
@@ -281,7 +283,7 @@ class TextEncoder {
     for (Index first = 0; first < count; first += kWindow) {
       const Index window = std::min(kWindow, count - first);
       tokenize_window(role, texts, first, window, *workspace);
-      workspace->cut_chunks(window, options_.chunk_tokens);
+      workspace->cut_chunks(window, options_.chunk_tokens, pool_->size());
       tokens += workspace->token_count(window);
       pool_->for_each(workspace->chunk_count(), [&](Index chunk, int worker) {
         const Index done = encode_chunk(*workspace, chunk, worker, adapter, out.row_block(first, window));

@@ -203,16 +203,28 @@ class CheckpointReader {
 /// Reads an encoder's weights from a checkpoint of `family`: F64, F32, F16 or BF16, rounded where the backend stores
 /// less.
 ///
+/// @param  in_bf16  projections that a backend with int8 stores in bf16 instead, by name; of a fused one, any part
 /// @throws DataError for a missing tensor, or one that neither the encoder nor the family knows; ShapeError with both
 ///         shapes; NonFiniteError naming tensor and element
 /// @note   with Residency::kServe the memory at any time is at most that of the model and 192 rows of a tensor
 template <nn::NeuralKernels B, class Encoder>
-[[nodiscard]] typename Encoder::template Parameters<nn::WeightLeaf<B>> load_weights(const Encoder& encoder,
-                                                                                    const Family& family,
-                                                                                    const io::ShardedSafeTensors& file,
-                                                                                    Residency residency) {
+[[nodiscard]] typename Encoder::template Parameters<nn::WeightLeaf<B>> load_weights(
+    const Encoder& encoder,
+    const Family& family,
+    const io::ShardedSafeTensors& file,
+    Residency residency,
+    const std::set<std::string>& in_bf16 = {}) {
   detail::ResidentAllocator<B> allocator(residency);
   auto parameters = encoder.allocate(allocator);
+  if constexpr (requires(typename nn::Kernels<B>::Weight& weight) { weight.store_in_bf16(); }) {
+    encoder.visit(parameters,
+                  nn::ParameterVisitor{[](const auto&) {},
+                                       [&](const nn::PackedSlice<typename nn::Kernels<B>::Weight>& slice) {
+                                         if (in_bf16.contains(slice.name)) {
+                                           slice.weight.store_in_bf16();
+                                         }
+                                       }});
+  }
   detail::CheckpointReader<B> reader(family, file);
   encoder.visit(
       parameters,

@@ -4,7 +4,9 @@
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/bf16.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/nn/cpu_weight.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/simd/activation.hpp>
 #include <reasonembed/simd/attention.hpp>
@@ -24,75 +26,21 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 
-/// An (N, K) projection on the CPU: its values, and the same packed for products.
-///
-/// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory;
-/// `restore_values` brings them back to the bit. One made `packed_only` never has any: its rows are written and read in
-/// packed form.
-///
-/// @tparam W  the format of the packed form, see simd::PackedMatrix
-template <class W>
-class CpuWeight {
-  using S = simd::StoredElement<W>;
-
- public:
-  using Store = S;
-
-  CpuWeight() = default;
-  CpuWeight(Index rows, Index cols) : values_(rows, cols), rows_(rows), cols_(cols) {}
-
-  /// @return  packed zeros, without values
-  [[nodiscard]] static CpuWeight packed_only(Index rows, Index cols) {
-    CpuWeight weight;
-    weight.packed_ = simd::PackedMatrix<W>(rows, cols);
-    weight.rows_ = rows;
-    weight.cols_ = cols;
-    return weight;
-  }
-
-  [[nodiscard]] Index rows() const { return rows_; }
-  [[nodiscard]] Index cols() const { return cols_; }
-  /// @return  (N, K) values, or an empty view after `drop_values`
-  [[nodiscard]] MatrixView<S> view() { return values_.view(); }
-  [[nodiscard]] MatrixView<const S> view() const { return values_.view(); }
-  [[nodiscard]] simd::PackedView<W> packed() const { return packed_.view(); }
-  /// Packs the values; allocates the first time alone.
-  void pack() {
-    if (packed_.n() == rows_ && packed_.k() == cols_) {
-      packed_.assign(values_.view());
-    } else {
-      packed_ = simd::PackedMatrix<W>(values_.view());
-    }
-  }
-  /// Rows of the packed form alone; see simd::PackedMatrix. @pre packed, or made packed_only
-  void assign_packed_rows(Index first, MatrixView<const S> rows) { packed_.assign_rows(first, rows); }
-  void unpack_rows(Index first, MatrixView<S> rows) const { packed_.unpack_rows(first, rows); }
-  void drop_values() { values_ = Matrix<S>(); }
-  /// Undoes `drop_values`. @pre packed
-  void restore_values() {
-    if (view().empty()) {
-      values_ = Matrix<S>(rows_, cols_);
-      packed_.unpack(values_.view());
-    }
-  }
-
- private:
-  Matrix<S> values_;
-  simd::PackedMatrix<W> packed_;
-  Index rows_ = 0;
-  Index cols_ = 0;
-};
-
 /// The CPU kernels: names of layers onto the functions of simd/, where shapes, equations and errors are documented.
 ///
-/// Projections and tables rest in StoreType, everything else in S, what the backend computes in.
+/// Projections and tables rest in StoreType, with int8 tables in bf16; everything else in S, what the backend computes
+/// in.
 template <class StoreType, class FactorType>
 struct Kernels<backend::Cpu<StoreType, FactorType>> {
   using S = typename backend::Cpu<StoreType, FactorType>::Scalar;
   using Format = std::conditional_t<std::same_as<FactorType, bf16>, simd::Bf16Pair, StoreType>;
   using Weight = CpuWeight<Format>;
   using Factor = CpuWeight<S>;
-  using Table = Matrix<StoreType>;
+  /// What attention's products are made of: as rounded as the projections' are, or more exact.
+  using AttentionFormat =
+      std::conditional_t<std::same_as<FactorType, bf16> || std::same_as<StoreType, int8>, simd::Bf16Pair, S>;
+  using TableStore = std::conditional_t<std::same_as<StoreType, int8>, bf16, StoreType>;
+  using Table = Matrix<TableStore>;
   using Vector = AlignedBuffer<S>;
   using View = MatrixView<S>;
   using ConstView = MatrixView<const S>;
@@ -100,11 +48,13 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
   /// y (T, N) = x (T, K) weight^T + bias; `bias` may be empty
   template <class W>
   static void linear(ConstView x, const CpuWeight<W>& weight, std::span<const S> bias, View y, Arena& scratch) {
-    if (bias.empty()) {
-      simd::gemm(x, weight.packed(), y, simd::Store::kOverwrite, scratch);
-    } else {
-      simd::gemm(x, weight.packed(), y, simd::Store::kOverwrite, scratch, simd::AddBias<S>{bias});
-    }
+    weight.with_packed([&](const auto& packed) {
+      if (bias.empty()) {
+        simd::gemm(x, packed, y, simd::Store::kOverwrite, scratch);
+      } else {
+        simd::gemm(x, packed, y, simd::Store::kOverwrite, scratch, simd::AddBias<S>{bias});
+      }
+    });
   }
   /// y (T, N) += x (T, K) weight^T
   static void linear_accumulate(ConstView x, const Factor& weight, View y, Arena& scratch) {
@@ -183,7 +133,7 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
                         View out,
                         std::span<S> log_sum_exp,
                         Arena& scratch) {
-    simd::attention(shape, q, k, v, offsets, scale, out, log_sum_exp, scratch);
+    simd::attention<S, AttentionFormat>(shape, q, k, v, offsets, scale, out, log_sum_exp, scratch);
   }
   static void attention_vjp(const simd::AttentionShape& shape,
                             ConstView q,
@@ -228,6 +178,7 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
 static_assert(NeuralKernels<backend::Cpu<float>>);
 static_assert(NeuralKernels<backend::Cpu<bf16>>);
 static_assert(NeuralKernels<backend::Cpu<bf16, bf16>>);
+static_assert(NeuralKernels<backend::Cpu<int8>>);
 static_assert(NeuralKernels<backend::Cpu<double>>);
 
 }  // namespace reasonembed::nn

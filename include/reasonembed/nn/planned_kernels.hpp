@@ -72,7 +72,8 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
     one.heads = 1;
     one.kv_heads = 1;
     const auto head = [&](auto view) { return view.col_block(0, shape.head_dim); };
-    simd::attention<S>(one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
+    simd::attention<S, typename Kernels<backend::Cpu<StoreType, FactorType>>::AttentionFormat>(
+        one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
   }
 
   static void layer_norm(ConstView, Vectors, Vectors, S, View, std::span<S>, std::span<S>) {}
@@ -99,18 +100,19 @@ static_assert(NeuralKernels<backend::Planned<backend::Cpu<float>>>);
 /// @tparam B  a Cpu
 template <class B>
 class PlanningAllocator {
-  using Store = typename B::Store;
+  using TableStore = typename Kernels<B>::TableStore;
+  using PackedWeight = simd::PackedMatrix<typename Kernels<B>::Format>;
 
  public:
   using Leaf = WeightLeaf<backend::Planned<B>>;
   using Parameter = PlannedParameter<typename B::Scalar>;
 
   [[nodiscard]] Parameter matrix(Index rows, Index cols) {
-    add<Store>(simd::detail::packed_size<typename Kernels<B>::Format>(rows, cols, simd::best_level()));
+    bytes_ += PackedWeight::footprint(rows, cols);
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter table(Index rows, Index cols) {
-    add<Store>(checked_size("nn::PlanningAllocator", rows, cols));
+    add<TableStore>(checked_size("nn::PlanningAllocator", rows, cols));
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter vector(Index size) {

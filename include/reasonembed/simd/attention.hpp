@@ -6,11 +6,14 @@
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/map.hpp>
+#include <reasonembed/simd/pack_rounded.hpp>
+#include <reasonembed/simd/packed_matrix.hpp>
 #include <reasonembed/simd/reduce.hpp>
 #include <reasonembed/simd/sequences.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -67,10 +70,34 @@ template <class T>
   return x.row_block(offsets[b], offsets[b + 1] - offsets[b]).col_block(head * dim, dim);
 }
 
-/// @return  the packed weight that has the first `rows` rows of `packed`
+/// Keys (L, E) as the weight of a product, in the format of the products.
+template <class Format, class T>
+[[nodiscard]] PackedView<Format> pack_keys(MatrixView<const T> k, Arena& arena) {
+  if constexpr (std::same_as<Format, Bf16Pair>) {
+    return pack_rounded(k, arena);
+  } else {
+    return pack(k, arena);
+  }
+}
+/// Values (L, E) as the other operand of a product with weights of tokens: where they lie, or rounded and packed.
+template <class Format, class T>
+[[nodiscard]] auto pack_values(MatrixView<const T> v, [[maybe_unused]] Arena& arena) {
+  if constexpr (std::same_as<Format, Bf16Pair>) {
+    return pack_rounded_columns(v, arena);
+  } else {
+    return v;
+  }
+}
+/// out (R, E) = scores (R, L') times the first L' values
 template <class T>
-[[nodiscard]] PackedView<T> first_rows(PackedView<T> packed, Index rows) {
-  return {packed.data(), rows, packed.k(), packed.level()};
+void weigh_values(MatrixView<const T> scores, MatrixView<const T> v, MatrixView<T> out, Arena& scratch) {
+  gemm(Op::kNone, scores, Op::kNone, v.row_block(0, scores.cols()), out, Store::kOverwrite, scratch);
+}
+inline void weigh_values(MatrixView<const float> scores,
+                         PackedView<Bf16Pair> v,
+                         MatrixView<float> out,
+                         Arena& scratch) {
+  gemm(scores, v.first_inputs(scores.cols()), out, Store::kOverwrite, scratch);
 }
 
 /// One query head of one sequence.
@@ -82,9 +109,9 @@ struct QueryHead {
   Index stride;
 };
 
-template <class T, class Arch>
+template <class T, class Arch, class Format, class Values>
 void attend_head(
-    const QueryHead<T>& head, PackedView<T> keys, MatrixView<const T> v, bool causal, T scale, Arena& scratch) {
+    const QueryHead<T>& head, PackedView<Format> keys, const Values& v, bool causal, T scale, Arena& scratch) {
   using B = Batch<T, Arch>;
   const Index length = head.q.rows();
   const Index block = query_block(length, causal);
@@ -94,7 +121,7 @@ void attend_head(
     const ArenaScope scope(scratch);
     const MatrixView<T> scores = scratch.matrix<T>(rows, seen);
     const std::span<T> sums = scratch.allocate<T>(rows);
-    gemm(head.q.row_block(first, rows), first_rows(keys, seen), scores, Store::kOverwrite, scratch);
+    gemm(head.q.row_block(first, rows), keys.first_outputs(seen), scores, Store::kOverwrite, scratch);
     for (Index i = 0; i < rows; ++i) {
       const Index visible = causal ? first + i + 1 : length;
       T* row = scores.row(i).data();
@@ -107,7 +134,7 @@ void attend_head(
       }
     }
     const MatrixView<T> out = head.out.row_block(first, rows);
-    gemm(Op::kNone, scores, Op::kNone, v.row_block(0, seen), out, Store::kOverwrite, scratch);
+    weigh_values(MatrixView<const T>(scores), v, out, scratch);
     for (Index i = 0; i < rows; ++i) {
       const B inverse(T{1} / sums[static_cast<std::size_t>(i)]);
       T* row = out.row(i).data();
@@ -124,6 +151,7 @@ void attend_head(
 ///
 /// over the tokens j of the sequence of i, with `causal` only those up to i.
 ///
+/// @tparam Format      of the products' operands: T, or Bf16Pair, which rounds q, k, v and e^(score - largest) to bf16
 /// @param shape        heads, kv_heads, head_dim, causal
 /// @param q            (T, H E)
 /// @param k            (T, H_kv E)
@@ -138,7 +166,7 @@ void attend_head(
 /// @note   O(sum L^2 H E) time; at most 64 K scores (16 L from L = 4096 on) exist at a time. No allocation once the
 ///         arena has its size. A token's bits depend on its own sequence alone: not on neighbours, order, strides or
 ///         thread. NaN in q stays in its token; NaN in v also reaches up to 63 causal tokens before it
-template <class T, class Arch = CompiledArch>
+template <class T, class Format = T, class Arch = CompiledArch>
 void attention(const AttentionShape& shape,
                std::type_identity_t<MatrixView<const T>> q,
                std::type_identity_t<MatrixView<const T>> k,
@@ -159,13 +187,14 @@ void attention(const AttentionShape& shape,
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
     for (Index kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
       const ArenaScope scope(scratch);
-      const PackedView<T> keys = pack(detail::head_of(k, offsets, b, kv_head, dim), scratch);
-      const MatrixView<const T> values = detail::head_of(v, offsets, b, kv_head, dim);
+      const PackedView<Format> keys =
+          detail::pack_keys<Format, T>(detail::head_of(k, offsets, b, kv_head, dim), scratch);
+      const auto values = detail::pack_values<Format, T>(detail::head_of(v, offsets, b, kv_head, dim), scratch);
       for (Index h = kv_head * group; h < (kv_head + 1) * group; ++h) {
         T* lse = log_sum_exp.empty() ? nullptr : log_sum_exp.data() + offsets[b] * shape.heads + h;
         const detail::QueryHead<T> head{
             detail::head_of(q, offsets, b, h, dim), detail::head_of(out, offsets, b, h, dim), lse, shape.heads};
-        detail::attend_head<T, Arch>(head, keys, values, shape.causal, scale, scratch);
+        detail::attend_head<T, Arch, Format>(head, keys, values, shape.causal, scale, scratch);
       }
     }
   }

@@ -14,7 +14,8 @@ enum class Level {
   kPortable,    ///< plain C++, a multiplication and an addition with a rounding each
   kAvx2,        ///< AVX2 and FMA
   kAvx512,      ///< AVX-512F, AVX2 and FMA
-  kAvx512Bf16,  ///< these and AVX512-BF16: products with weights stored in bf16 round the other operand to bf16 too
+  kAvx512Bf16,  ///< these, AVX512-BF16 and AVX512-VNNI, which every processor with the former has: rounded products
+                ///< with weights in bf16, and products of bytes
 };
 
 /// @return  the level as it is spelled in messages and checkpoints
@@ -138,7 +139,7 @@ constexpr unsigned kCompiledFeatures = 0U
   if ((detected & kNeededByAvx2) != kNeededByAvx2) {
     return Level::kPortable;
   }
-  constexpr unsigned kNeededByBf16 = kAvx512fBit | kAvx512bwBit | kAvx512bf16Bit;
+  constexpr unsigned kNeededByBf16 = kAvx512fBit | kAvx512bwBit | kAvx512vnniBit | kAvx512bf16Bit;
   if ((detected & kNeededByBf16) == kNeededByBf16) {
     return Level::kAvx512Bf16;
   }

@@ -2,11 +2,14 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/epilogue.hpp>
 #include <reasonembed/simd/gemm_blocks.hpp>
+#include <reasonembed/simd/gemm_int8.hpp>
 #include <reasonembed/simd/gemm_rounded.hpp>
+#include <reasonembed/simd/packed_int8_matrix.hpp>
 #include <reasonembed/simd/packed_matrix.hpp>
 
 #include <algorithm>
@@ -14,6 +17,25 @@
 #include <type_traits>
 
 namespace reasonembed::inline REASONEMBED_ABI::simd {
+
+namespace detail {
+/// As gemm_scratch, of the kernels that compute in floating point. @pre m, k > 0
+template <class W>
+[[nodiscard]] Index float_gemm_scratch(Index m, Index k, Level level) {
+#if defined(__x86_64__)
+  if (multiplies_pairs<W>(level)) {
+    return pair_rows(m, k) * ((k + 1) / 2);
+  }
+#endif
+  if constexpr (std::same_as<W, Bf16Pair>) {
+    const Index rows = rounded_rows(m, k, level);
+    constexpr Index kAligned = kAlignment / static_cast<Index>(sizeof(float));
+    return (rows * k + kAligned - 1) / kAligned * kAligned + float_gemm_scratch<bf16>(m, k, level);
+  }
+  const Index depth = depth_block<Accumulator<W>>(k);
+  return packed_rows(weight_kernel<W>(level), Op::kNone, m, m) * depth;
+}
+}  // namespace detail
 
 /// @param m  rows of a
 /// @param k  depth of the sums
@@ -23,18 +45,11 @@ template <class W>
   if (m == 0 || k == 0) {
     return 0;
   }
-#if defined(__x86_64__)
-  if (detail::multiplies_pairs<W>(level)) {
-    return detail::pair_rows(m, k) * ((k + 1) / 2);
+  if constexpr (std::same_as<W, int8>) {
+    return detail::Int8Scratch(detail::int8_kernel(level), m, k).floats;
+  } else {
+    return detail::float_gemm_scratch<W>(m, k, level);
   }
-#endif
-  if constexpr (std::same_as<W, Bf16Pair>) {
-    const Index rows = detail::rounded_rows(m, k, level);
-    constexpr Index kAligned = kAlignment / static_cast<Index>(sizeof(float));
-    return (rows * k + kAligned - 1) / kAligned * kAligned + gemm_scratch<bf16>(m, k, level);
-  }
-  const Index depth = detail::depth_block<detail::Accumulator<W>>(k);
-  return detail::packed_rows(detail::weight_kernel<W>(level), Op::kNone, m, m) * depth;
 }
 
 /// The product with a packed weight, the linear layer: finishes every element with an epilogue.
@@ -48,8 +63,12 @@ template <class W>
 /// With W = Bf16Pair, a is rounded to bf16 as well: twice the speed at Level::kAvx512Bf16, where pairs of products are
 /// summed in float and numbers below 2^-126 count as zero; below it the product of the rounded a with the widened
 /// weight. The error is at most 2^-8 sum_k |a_mk weight_nk| more.
+/// With W = int8, each row of a is quantised in steps of s_m = max_k |a_mk| / 127, and c_mn = s_m t_n sum_k q_mk q_nk
+/// (see PackedMatrix<int8>): the sum is one of integers, exact, and the bits are those of every level. The error is at
+/// most sum_k (s_m |weight_nk| + t_n |a_mk|) / 2 + K s_m t_n / 4. A row of a whose numbers are all smaller than 2^-100
+/// counts as zero; one with a number that is not finite gives NaN.
 ///
-/// @tparam W       elements of the weight: float, double, or bf16 or Bf16Pair with a and c in float
+/// @tparam W       elements of the weight: float, double, or bf16, Bf16Pair or int8 with a and c in float
 /// @tparam E       models Epilogue<T> for the element type T of a and c
 /// @param  a       (M, K)
 /// @param  b       weight (N, K), packed; its level chooses the kernel
@@ -79,7 +98,9 @@ void gemm(std::type_identity_t<MatrixView<const T>> a,
     detail::finish_empty_sums(c, store, epilogue);
     return;
   }
-  if constexpr (std::same_as<W, Bf16Pair>) {
+  if constexpr (std::same_as<W, int8>) {
+    detail::multiply_int8(a, b, c, store, scratch, epilogue);
+  } else if constexpr (std::same_as<W, Bf16Pair>) {
     detail::multiply_rounded(a, b, c, store, scratch, epilogue);
   } else {
     detail::multiply_packed(a, b, c, store, scratch, epilogue);

@@ -227,7 +227,7 @@ void multiply_packed(std::type_identity_t<MatrixView<const T>> a,
   const ArenaScope scope(scratch);
   T* a_panels = scratch.allocate<T>(packed_rows(kernel, Op::kNone, c.rows(), block) * depth).data();
   for (Index k = 0; k < b.k(); k += depth) {
-    const PanelBlock<W> panels{b.data() + k * kernel.cols, b.k() * kernel.cols, std::min(depth, b.k() - k)};
+    const PanelBlock<W> panels{b.data() + k * kernel.cols, b.packed_k() * kernel.cols, std::min(depth, b.k() - k)};
     multiply_rows(product, a_panels, block, panels, Index{0}, c.cols(), k);
   }
 }

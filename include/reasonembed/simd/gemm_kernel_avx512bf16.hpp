@@ -83,6 +83,33 @@ struct Avx512Bf16Kernel {
     }
   }
 
+  /// Rounds the transpose of a matrix into panels of pairs, zeros where columns end within the last panel or an odd
+  /// depth ends.
+  ///
+  /// @param a       (depth, cols), rows `stride` apart
+  /// @param panels  (ceil(cols / kCols), ceil(depth / 2), kCols)
+  [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_columns(
+      const float* a, Index stride, Index cols, Index depth, Bf16Pair* panels) {
+    alignas(64) static constexpr std::uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                                  21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                                  11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i interleave = _mm512_load_si512(kInterleave);
+    for (Index first = 0; first < cols; first += kCols) {
+      for (Index k = 0; k < depth; k += 2) {
+        const float* even = a + k * stride + first;
+        const float* odd = k + 1 < depth ? even + stride : even;
+        for (Index j = 0; j < kCols; j += kLanes, panels += kLanes) {
+          const __mmask16 mask = mask_of(cols - first - j);
+          const __m512 low = _mm512_maskz_loadu_ps(mask, even + j);
+          const __m512 high = _mm512_maskz_loadu_ps(k + 1 < depth ? mask : __mmask16{0}, odd + j);
+          // NOLINTNEXTLINE(google-readability-casting): as above
+          const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+          _mm512_store_si512(panels, _mm512_permutexvar_epi16(interleave, halves));
+        }
+      }
+    }
+  }
+
  private:
   /// @return  a bit for each of the first `count` lanes
   static __mmask16 mask_of(Index count) {

@@ -22,9 +22,10 @@ using StoredElement = std::conditional_t<std::same_as<W, Bf16Pair>, bf16, W>;
 
 namespace detail {
 
-/// What sums are formed in when a weight is stored as W: bf16 is widened, exactly, in the registers.
+/// What a product with a weight stored as W is made of: bf16 is widened, exactly, in the registers, and int8 has steps
+/// in float.
 template <class W>
-using Accumulator = std::conditional_t<std::same_as<W, bf16> || std::same_as<W, Bf16Pair>, float, W>;
+using Accumulator = std::conditional_t<std::same_as<W, double>, double, float>;
 
 /// Elements of the rows that meet elements W of a weight in a micro-kernel.
 template <class W>

@@ -43,7 +43,7 @@ void multiply_in_pairs(MatrixView<const float> a,
     std::fill_n(rounded.data() + rows * depth, (whole - rows) * depth, Bf16Pair{});
     for (Index k = 0; k < depth; k += depth_step) {
       const PanelBlock<Bf16Pair> panels{
-          weight + k * kPairKernel.cols, depth * kPairKernel.cols, std::min(depth_step, depth - k)};
+          weight + k * kPairKernel.cols, (b.packed_k() + 1) / 2 * kPairKernel.cols, std::min(depth_step, depth - k)};
       multiply_panels(product, {rounded.data() + k, depth, whole, nullptr}, row, rows, panels, Index{0}, c.cols(), k);
     }
   }
@@ -88,7 +88,7 @@ void multiply_rounded(MatrixView<const float> a,
     return;
   }
 #endif
-  const PackedView<bf16> weight(b.data(), b.n(), b.k(), b.level());
+  const PackedView<bf16> weight = PackedView<bf16>(b.data(), b.n(), b.packed_k(), b.level()).first_inputs(b.k());
   const Index block = rounded_rows(c.rows(), b.k(), b.level());
   const ArenaScope scope(scratch);
   const MatrixView<float> rounded = scratch.matrix<float>(block, b.k());

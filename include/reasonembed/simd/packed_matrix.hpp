@@ -30,12 +30,28 @@ class PackedView {
 
   PackedView() = default;
   /// @param data  panels for the kernel of `level` (see detail::PanelLayout), aligned to kAlignment
-  PackedView(const Element* data, Index n, Index k, Level level) : data_(data), n_(n), k_(k), level_(level) {}
+  PackedView(const Element* data, Index n, Index k, Level level)
+      : data_(data), n_(n), k_(k), packed_k_(k), level_(level) {}
+
+  /// @return  the weight that has the first `rows` outputs of this one
+  [[nodiscard]] PackedView first_outputs(Index rows) const {
+    PackedView part = *this;
+    part.n_ = rows;
+    return part;
+  }
+  /// @return  the weight that has the first `cols` inputs of this one
+  [[nodiscard]] PackedView first_inputs(Index cols) const {
+    PackedView part = *this;
+    part.k_ = cols;
+    return part;
+  }
 
   /// @return  rows of the weight: outputs
   [[nodiscard]] Index n() const { return n_; }
   /// @return  columns of the weight: inputs
   [[nodiscard]] Index k() const { return k_; }
+  /// @return  inputs that lie in a panel, at least k()
+  [[nodiscard]] Index packed_k() const { return packed_k_; }
   [[nodiscard]] Level level() const { return level_; }
   [[nodiscard]] const Element* data() const { return data_; }
 
@@ -43,6 +59,7 @@ class PackedView {
   const Element* data_ = nullptr;
   Index n_ = 0;
   Index k_ = 0;
+  Index packed_k_ = 0;
   Level level_ = Level::kPortable;
 };
 
@@ -219,6 +236,10 @@ class PackedMatrix {
   [[nodiscard]] Level level() const { return level_; }
   /// @return  bytes held, padding included
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(buffer_.size()) * sizeof(T); }
+  /// @return  bytes that a weight (n, k) takes, as buffers take them
+  [[nodiscard]] static std::size_t footprint(Index n, Index k, Level level = best_level()) {
+    return AlignedBuffer<T>::footprint(detail::packed_size<W>(n, k, level));
+  }
 
  private:
   void require_rows(const char* where, Index first, MatrixView<const T> rows) const {

@@ -32,10 +32,10 @@ void fill(EncodeWorkspace& workspace, const std::vector<Index>& lengths) {
 }
 
 /// "first+count" of every chunk.
-std::string chunks(const std::vector<Index>& lengths, Index budget) {
+std::string chunks(const std::vector<Index>& lengths, Index budget, int workers = 1) {
   EncodeWorkspace workspace(1);
   fill(workspace, lengths);
-  workspace.cut_chunks(static_cast<Index>(lengths.size()), budget);
+  workspace.cut_chunks(static_cast<Index>(lengths.size()), budget, workers);
   std::string text;
   for (Index i = 0; i < workspace.chunk_count(); ++i) {
     const EncodeChunk chunk = workspace.chunk(i);
@@ -57,6 +57,13 @@ TEST_SUITE("model/encode_workspace") {
     CHECK(chunks({2, 9, 2, 1}, 4) == "0+1 1+1 2+2");
     CHECK(chunks({9}, 4) == "0+1");
     CHECK(chunks({9, 9}, 1) == "0+1 1+1");
+  }
+  TEST_CASE("cut_chunks: few texts are shared by all workers, many are cut to the budget") {
+    CHECK(chunks({128, 128, 128, 128}, 512) == "0+4");
+    CHECK(chunks({128, 128, 128, 128}, 512, 2) == "0+2 2+2");
+    CHECK(chunks({128, 128, 128, 128}, 512, 64) == "0+1 1+1 2+1 3+1");
+    CHECK(chunks({5}, 512, 8) == "0+1");
+    CHECK(chunks({20, 20, 20, 20, 20}, 40, 2) == "0+2 2+2 4+1");
   }
   TEST_CASE("cut_chunks: no text makes no chunk, and old chunks are forgotten") {
     CHECK(chunks({}, 4).empty());

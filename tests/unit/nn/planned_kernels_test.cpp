@@ -17,7 +17,8 @@ using re::nn::PlanningAllocator;
 static_assert(re::nn::NeuralKernels<Planned<Cpu<re::bf16>>> && re::nn::NeuralKernels<Planned<Cpu<double>>>);
 
 TEST_SUITE("nn/planned_kernels") {
-  TEST_CASE_TEMPLATE("linear: takes the scratch of the real product, and writes nothing", W, float, double, re::bf16) {
+  TEST_CASE_TEMPLATE(
+      "linear: takes the scratch of the real product, and writes nothing", W, float, double, re::bf16, re::int8) {
     using B = Cpu<W>;
     using S = typename B::Scalar;
     for (const auto& [rows, inputs] : {std::pair<Index, Index>{1, 1}, {7, 33}, {512, 1024}, {3, 5000}, {0, 8}}) {
@@ -33,8 +34,12 @@ TEST_SUITE("nn/planned_kernels") {
       CHECK(planned.used() == 0);
     }
   }
-  TEST_CASE_TEMPLATE("attention: takes the scratch of the real one, whatever heads and lengths", S, float, double) {
-    using B = Cpu<S>;
+  TEST_CASE_TEMPLATE("attention: takes the scratch of the real one, whatever heads and lengths",
+                     B,
+                     Cpu<float>,
+                     Cpu<double>,
+                     Cpu<re::int8>) {
+    using S = typename B::Scalar;
     for (const auto& ends : {std::vector<std::int32_t>{0, 1}, {0, 3, 40}, {0, 300}, {0, 0, 5}}) {
       for (const bool causal : {false, true}) {
         const re::simd::AttentionShape shape{.heads = 4, .kv_heads = 2, .head_dim = 6, .causal = causal};
@@ -68,6 +73,11 @@ TEST_SUITE("nn/planned_kernels") {
     };
     check(wide, re::simd::PackedMatrix<float>(100, 64), sizeof(float));
     check(narrow, re::simd::PackedMatrix<re::bf16>(100, 64), sizeof(re::bf16));
+    PlanningAllocator<re::backend::Cpu<re::int8>> quantized;
+    (void)quantized.matrix(96, 64);
+    CHECK(quantized.bytes() == 96 * 64 + 2 * 96 * 4);
+    (void)quantized.table(32, 16);
+    CHECK(quantized.bytes() == 96 * 64 + 2 * 96 * 4 + 32 * 16 * sizeof(re::bf16));
     CHECK_THROWS_AS((void)wide.table(std::numeric_limits<Index>::max(), 2), re::ShapeError);
   }
 }
