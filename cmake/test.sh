@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. usage: bash cmake/test.sh [quick|full]
 #
-# quick (the default): every test under g++, the unit tests under the address and undefined-behaviour sanitizers, and each
-# fuzzer for 20 seconds.
+# quick (the default): every test under g++, the unit tests under clang with the address and undefined-behaviour sanitizers,
+# and each fuzzer for 20 seconds.
 # full: also clang, the release build, the thread sanitizer, clang-tidy and the layout of the code, and each fuzzer for ten
 # minutes. REASONEMBED_FUZZ_SECONDS sets another time.
 # Tests on data outside the repository look for it in the directory REASONEMBED_DATA and say when they skip.
