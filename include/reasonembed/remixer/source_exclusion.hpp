@@ -106,8 +106,11 @@ class SourceExclusion {
 class NearSource {
  public:
   using Options = SourceExclusionOptions;
-  /// @throws  ConfigError as NearDuplicates, whether or not the switch is on
-  explicit NearSource(Options options = {}) : options_(options) { const NearDuplicates checked({}, options.near); }
+  /// @throws  ConfigError as NearDuplicates and shingles, whether or not the switch is on
+  explicit NearSource(Options options = {}) : options_(options) {
+    const NearDuplicates checked({}, options.near);
+    (void)shingles("", options.near.shingles);
+  }
 
   [[nodiscard]] bool operator()(std::string_view source, std::string_view candidate) const {
     if (!options_.near_duplicates) {

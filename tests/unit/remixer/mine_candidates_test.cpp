@@ -46,7 +46,7 @@ struct InOrder {
       return found;
     }
   };
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* progress) const {
+  [[nodiscard]] Searcher index(const rx::DocumentTexts& documents, re::Progress* progress) const {
     progress->advance(static_cast<Index>(documents.size()));
     pool->assign(documents.begin(), documents.end());
     return {static_cast<Index>(documents.size()), asked};
@@ -253,7 +253,7 @@ TEST_SUITE("remixer/mine_candidates") {
 
   TEST_CASE("run: a candidate of many queries is in memory once") {
     const Mined mined = mine({"a", "b", "c"}, {query("q1", "b"), query("q2", "c")});
-    CHECK(mined.queries[0].candidates[0].str().data() == mined.queries[1].candidates[0].str().data());
+    CHECK(mined.queries[0].candidates[0].view().data() == mined.queries[1].candidates[0].view().data());
   }
 
   TEST_CASE("MineCandidates: refuses impossible options") {

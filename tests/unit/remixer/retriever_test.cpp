@@ -21,7 +21,7 @@ namespace {
 struct LongestFirst {
   class Searcher {
    public:
-    explicit Searcher(std::span<const std::string> documents) : documents_(documents) {}
+    explicit Searcher(std::span<const std::string_view> documents) : documents_(documents) {}
     Searcher(const Searcher&) = delete;
     Searcher& operator=(const Searcher&) = delete;
     Searcher(Searcher&&) = delete;
@@ -44,10 +44,10 @@ struct LongestFirst {
     }
 
    private:
-    std::span<const std::string> documents_;
+    std::span<const std::string_view> documents_;
   };
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* /*progress*/) const {
-    return Searcher(documents);
+  [[nodiscard]] Searcher index(const rx::DocumentTexts& documents, re::Progress* /*progress*/) const {
+    return Searcher(documents.texts());
   }
 };
 static_assert(rx::Retriever<LongestFirst>);

@@ -60,7 +60,7 @@ TEST_SUITE("remixer/synthesis_files") {
     const test::Scratch scratch;
     scratch.write("m.jsonl", "{\"query\":\"p\",\"docs\":[\"a\",\"b\"]}\n{\"query\":\"q\",\"docs\":[\"b\"]}\n");
     const std::vector<MinedQuery> queries = rx::read_mined(scratch / "m.jsonl");
-    CHECK(queries[0].candidates[1].str().data() == queries[1].candidates[0].str().data());
+    CHECK(queries[0].candidates[1].view().data() == queries[1].candidates[0].view().data());
   }
 
   TEST_CASE("labelled: what is written is read, in the form that other tools know") {
