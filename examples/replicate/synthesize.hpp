@@ -201,9 +201,9 @@ class Synthesis {
   struct Unanswered {};
 
   /// The documents to make queries from: of the domain, if that is asked for, and drawn.
-  Documents sources(const TaskConfig& config, TaskData& data, const rx::PipelineOptions& shown) {
+  Documents sources(const TaskConfig& config, const TaskData& data, const rx::PipelineOptions& shown) {
     const rx::SynthesisOptions& options = config_->options;
-    Documents documents = std::move(data.documents);
+    Documents documents = data.documents;
     rx::SampleSources sample(options.sample, data.left_out);
     rx::PipelineResult<rx::SourceDocument> result;
     if (options.filter_domain) {  // those that can't be drawn are not asked about
@@ -222,7 +222,7 @@ class Synthesis {
 
   void run_task(const TaskConfig& config, const Retrievers& retrievers) {
     std::filesystem::create_directories(config_->out / config.task.name);
-    TaskData data = read_task_data(config, config_->out / config.task.name);
+    const TaskData data = read_task_data(config, config_->out / config.task.name);
     std::vector<rx::StageReport> reports;
     const rx::PipelineOptions shown{
         .progress = progress_, .label = config.task.name, .on_stage = [&](const rx::StageReport& report) {

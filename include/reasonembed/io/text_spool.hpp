@@ -8,14 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::io {
@@ -26,9 +27,10 @@ namespace reasonembed::inline REASONEMBED_ABI::io {
 /// The file is removed from its directory as soon as it is open, so that it goes with the spool, also when the process
 /// is killed, and no other program can shorten it.
 ///
-/// @note  move-only. What add() returned stays valid as long as the spool, also after it has been moved. Reading from
-///        many threads is safe, adding is for one. Pages of the map that were read count as resident until release()
-///        or until the system wants them back; they are never written to swap.
+/// Pages of the map that were read count as memory of the process until the system wants them back, or release() is
+/// called. Readers who tell what they look at (looked_at) keep them under some 128 MB.
+///
+/// @note  stays where it is, and so does what add() returned. Reading from many threads is safe, adding is for one.
 class TextSpool {
  public:
   /// In memory.
@@ -44,21 +46,10 @@ class TextSpool {
     file_ = FileHandle::adopt((directory / "(unnamed texts)").string(), number);
     (void)::unlink(path.c_str());
   }
-  TextSpool(TextSpool&& other) noexcept
-      : file_(std::move(other.file_)),
-        pieces_(std::exchange(other.pieces_, {})),
-        size_(std::exchange(other.size_, 0)),
-        bytes_(std::exchange(other.bytes_, 0)) {}
-  TextSpool& operator=(TextSpool&& other) noexcept {
-    TextSpool moved(std::move(other));
-    std::swap(file_, moved.file_);
-    std::swap(pieces_, moved.pieces_);
-    std::swap(size_, moved.size_);
-    std::swap(bytes_, moved.bytes_);
-    return *this;
-  }
   TextSpool(const TextSpool&) = delete;
   TextSpool& operator=(const TextSpool&) = delete;
+  TextSpool(TextSpool&&) = delete;
+  TextSpool& operator=(TextSpool&&) = delete;
   ~TextSpool() {
     for (const Piece& piece : pieces_) {
       ::munmap(piece.data, piece.size);
@@ -91,16 +82,33 @@ class TextSpool {
   /// Gives back the memory of the pages that have been read; reading them again brings them back. Nothing happens for
   /// texts in memory.
   void release() const {
-    for (const Piece& piece : pieces_) {
-      if (on_disk()) {
+    if (on_disk()) {
+      for (const Piece& piece : pieces_) {
         (void)::madvise(piece.data, piece.size, MADV_DONTNEED);  // advice: at worst the system does it later
       }
+    }
+  }
+  /// Notes that a text of this spool is about to be read, and releases what was read before when it is much.
+  void looked_at(std::string_view text) const {
+    if (!on_disk() || text.empty()) {
+      return;
+    }
+    const auto place = reinterpret_cast<std::uintptr_t>(text.data()) / kAround;
+    if (last_.exchange(place, std::memory_order_relaxed) == place && text.size() < kAround) {
+      return;  // the next text of a pass from front to back
+    }
+    const std::size_t more = kAround + text.size();
+    if (resident_.fetch_add(more, std::memory_order_relaxed) + more > kResident) {
+      resident_.store(0, std::memory_order_relaxed);
+      release();
     }
   }
 
  private:
   static constexpr std::size_t kFirstPiece = std::size_t{1} << 16;
   static constexpr std::size_t kLargestPiece = std::size_t{1} << 26;  // 16 maps a GB: there may be 65,530
+  static constexpr std::size_t kAround = std::size_t{1} << 16;        // what the system maps around a page that is read
+  static constexpr std::size_t kResident = std::size_t{1} << 27;
 
   struct Piece {
     char* data = nullptr;
@@ -145,6 +153,8 @@ class TextSpool {
   std::vector<Piece> pieces_;
   std::size_t size_ = 0;  // of the file
   std::size_t bytes_ = 0;
+  mutable std::atomic<std::uintptr_t> last_ = 0;  // where the last text was read
+  mutable std::atomic<std::size_t> resident_ = 0;
 };
 
 }  // namespace reasonembed::io

@@ -17,7 +17,7 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 ///
 /// Given a directory it keeps the texts on the disk, see TextStore, and a corpus may be larger than memory.
 ///
-/// @note  about 50 bytes of memory a document; reading from many threads is safe
+/// @note  about 60 bytes of memory a document; reading from many threads is safe
 class DocumentPool {
  public:
   static constexpr Index kAbsent = TextStore::kAbsent;

@@ -1,14 +1,19 @@
 #pragma once
 #include <reasonembed/config.hpp>
+#include <reasonembed/io/text_spool.hpp>
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace reasonembed::inline REASONEMBED_ABI::remixer {
+
+/// A text as its keeper has it.
+struct KeptText {
+  std::string_view text = {};
+  const io::TextSpool* spool = nullptr;  ///< that the text lies in, null where none is told what is read
+};
 
 /// A text that many records hold at once: a document is a candidate of hundreds of queries.
 ///
@@ -22,21 +27,29 @@ class SharedText {
   // NOLINTNEXTLINE(google-explicit-constructor): a text is what the record is made of
   SharedText(std::string text) {
     struct Own {
-      explicit Own(std::string given) : text(std::move(given)), view(text) {}
+      explicit Own(std::string given) : text(std::move(given)), kept{text} {}
       std::string text;
-      std::string_view view;
+      KeptText kept;
     };
     const auto own = std::make_shared<const Own>(std::move(text));
-    text_ = std::shared_ptr<const std::string_view>(own, &own->view);
+    text_ = std::shared_ptr<const KeptText>(own, &own->kept);
   }
   // NOLINTNEXTLINE(google-explicit-constructor): likewise
   SharedText(const char* text) : SharedText(std::string(text)) {}
   /// A text that somebody else keeps, who lives as long as this text.
   /// @param text  shares the ownership of the keeper, in whom view and bytes lie
-  explicit SharedText(std::shared_ptr<const std::string_view> text) : text_(std::move(text)) {}
+  explicit SharedText(std::shared_ptr<const KeptText> text) : text_(std::move(text)) {}
 
   /// @return  the text, without a copy; valid as long as one of its SharedTexts
-  [[nodiscard]] std::string_view view() const { return text_ ? *text_ : std::string_view(); }
+  [[nodiscard]] std::string_view view() const {
+    if (!text_) {
+      return {};
+    }
+    if (text_->spool != nullptr) {
+      text_->spool->looked_at(text_->text);
+    }
+    return text_->text;
+  }
   // NOLINTNEXTLINE(google-explicit-constructor): a text is read like any other
   operator std::string_view() const { return view(); }
   /// @return  a copy
@@ -48,7 +61,7 @@ class SharedText {
   }
 
  private:
-  std::shared_ptr<const std::string_view> text_;
+  std::shared_ptr<const KeptText> text_;
 };
 
 }  // namespace reasonembed::remixer

@@ -21,7 +21,8 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 /// Distinct texts numbered in the order they came, in memory or on the disk: where records that hold them as SharedText
 /// keep those of a corpus that is larger than memory.
 ///
-/// @note  about 40 bytes of memory a text, wherever the texts are. Hashes tell different texts apart without reading
+/// @note  stays where it is; about 50 bytes of memory a text, wherever the texts are. Hashes tell different texts apart
+/// without reading
 ///        them; equality is decided by the bytes. Reading from many threads is safe. At most 2^32 - 2 texts.
 class TextStore {
  public:
@@ -30,6 +31,11 @@ class TextStore {
 
   /// In memory.
   TextStore() = default;
+  TextStore(const TextStore&) = delete;
+  TextStore& operator=(const TextStore&) = delete;
+  TextStore(TextStore&&) = delete;
+  TextStore& operator=(TextStore&&) = delete;
+  ~TextStore() = default;
   /// In a file without a name in `directory`, gone with the store.
   /// @throws  IoError if no file can be made there
   explicit TextStore(const std::filesystem::path& directory) : spool_(directory) {}
@@ -47,7 +53,7 @@ class TextStore {
     }
     hashes_.push_back(hash);
     try {
-      texts_.push_back(spool_.add(text));
+      texts_.push_back({spool_.add(text), &spool_});
     } catch (...) {
       hashes_.pop_back();
       throw;
@@ -67,7 +73,7 @@ class TextStore {
   /// @pre  0 <= number < size(); the view lives as long as the store
   [[nodiscard]] std::string_view operator[](Index number) const {
     REASONEMBED_ASSERT(number >= 0 && number < size());
-    return texts_[static_cast<std::size_t>(number)];
+    return texts_[static_cast<std::size_t>(number)].text;
   }
   [[nodiscard]] Index size() const { return static_cast<Index>(texts_.size()); }
   /// @return  bytes of all texts together
@@ -80,7 +86,7 @@ class TextStore {
   /// @pre  0 <= number < store->size()
   [[nodiscard]] static SharedText share(const std::shared_ptr<const TextStore>& store, Index number) {
     REASONEMBED_ASSERT(number >= 0 && number < store->size());
-    return SharedText(std::shared_ptr<const std::string_view>(store, &store->texts_[static_cast<std::size_t>(number)]));
+    return SharedText(std::shared_ptr<const KeptText>(store, &store->texts_[static_cast<std::size_t>(number)]));
   }
 
  private:
@@ -92,10 +98,15 @@ class TextStore {
   [[nodiscard]] std::size_t slot_of(std::uint64_t hash, std::string_view text) const {
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = hash & mask;
-    while (slots_[slot] != kFree && (hashes_[slots_[slot]] != hash || texts_[slots_[slot]] != text)) {
+    while (slots_[slot] != kFree && (hashes_[slots_[slot]] != hash || !equals(slots_[slot], text))) {
       slot = (slot + 1) & mask;  // at most half of the slots are taken: runs stay short
     }
     return slot;
+  }
+  [[nodiscard]] bool equals(Number number, std::string_view text) const {
+    const std::string_view own = texts_[number].text;
+    spool_.looked_at(own);
+    return own == text;
   }
   void grow() {
     if (texts_.size() >= kFree - 1) {
@@ -113,9 +124,9 @@ class TextStore {
   }
 
   io::TextSpool spool_;
-  std::deque<std::string_view> texts_;  // a view stays where it is, for SharedTexts look at it
-  std::vector<std::uint64_t> hashes_;   // of the texts: those are read if they are the ones, and hardly ever else
-  std::vector<Number> slots_;           // a power of two, or empty
+  std::deque<KeptText> texts_;         // each stays where it is, for SharedTexts look at it
+  std::vector<std::uint64_t> hashes_;  // of the texts: those are read if they are the ones, and hardly ever else
+  std::vector<Number> slots_;          // a power of two, or empty
 };
 
 }  // namespace reasonembed::remixer

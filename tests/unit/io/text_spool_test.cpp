@@ -6,12 +6,13 @@
 #include "support/file_size_limit.hpp"
 #include "support/scratch.hpp"
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace re = reasonembed;
@@ -56,8 +57,25 @@ void check_keeps(TextSpool& spool) {
   }
 }
 
-static_assert(!std::is_copy_constructible_v<TextSpool>);
-static_assert(std::is_nothrow_move_constructible_v<TextSpool> && std::is_nothrow_move_assignable_v<TextSpool>);
+/// @return  bytes of files and of shared memory that this process has mapped and in memory; 0 where the system has no
+/// /proc
+std::size_t resident_file_bytes() {
+  std::size_t total = 0;
+  std::FILE* file = std::fopen("/proc/self/status", "rb");
+  char line[256];
+  while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
+    const std::string_view text = line;
+    if (text.starts_with("RssFile:") || text.starts_with("RssShmem:")) {
+      total += 1024 * static_cast<std::size_t>(std::atoll(line + text.find(':') + 1));
+    }
+  }
+  if (file != nullptr) {
+    (void)std::fclose(file);
+  }
+  return total;
+}
+
+static_assert(!std::is_copy_constructible_v<TextSpool> && !std::is_move_constructible_v<TextSpool>);
 
 }  // namespace
 
@@ -106,19 +124,32 @@ TEST_SUITE("io/text_spool") {
     CHECK(scratch.count() == 0);
   }
 
-  TEST_CASE("TextSpool: moves with its texts") {
+  TEST_CASE("looked_at: readers who tell what they look at keep little of a large spool in memory") {
     const test::Scratch scratch;
-    TextSpool first(scratch.path());
-    const std::string_view text = first.add("text");
-    TextSpool second(std::move(first));
-    CHECK(text == "text");
-    CHECK(second.add("more") == "more");
-    TextSpool third;
-    (void)third.add("gone");
-    third = std::move(second);
-    CHECK(text == "text");
-    CHECK(third.bytes() == 8);
-    CHECK(third.on_disk());
+    TextSpool spool(scratch.path());
+    std::vector<std::string_view> texts;
+    const std::string block(30000, 'x');
+    for (std::size_t i = 0; i < 10000; ++i) {  // 300 MB
+      texts.push_back(spool.add(block));
+    }
+    const std::size_t before = resident_file_bytes();
+    std::size_t most = 0;
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      spool.looked_at(texts[i]);
+      for (std::size_t j = 0; j < texts[i].size(); j += 4096) {
+        sum += texts[i][j] == 'x' ? 1 : 0;
+      }
+      most = i % 100 == 0 ? std::max(most, resident_file_bytes()) : most;
+    }
+    CHECK(sum == texts.size() * 8);
+    CHECK(most < before + 160'000'000);
+    spool.release();
+    CHECK(resident_file_bytes() < before + 1'000'000);
+    CHECK(texts[9999] == block);
+    const TextSpool in_memory;
+    in_memory.looked_at("anything");
+    spool.looked_at("");
   }
 
   TEST_CASE("TextSpool: names a directory that is missing or is none") {

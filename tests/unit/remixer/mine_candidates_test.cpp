@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "support/named_options.hpp"
+#include "support/scratch.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -263,5 +264,23 @@ TEST_SUITE("remixer/mine_candidates") {
     CHECK_THROWS_WITH_AS((void)MineCandidates(InOrder(), Texts{}, "", {.kept = 0}),
                          "remixer::MineCandidates: kept is 0, expected at least 1",
                          re::ConfigError);
+  }
+
+  TEST_CASE("run: candidates of a pool on the disk are those of the same texts in memory, and keep the pool") {
+    const test::Scratch scratch;
+    const Texts corpus = {"s", "a", "", "b", "a", "c"};
+    const std::vector<GeneratedQuery> queries = {query("q1", "s"), query("a", "elsewhere"), query("q3", "c")};
+    const Mined expected = mine(corpus, queries);
+    Mined got;
+    {
+      auto pool = std::make_shared<rx::DocumentPool>(scratch.path());
+      for (const std::string& text : corpus) {
+        pool->add(text);
+      }
+      got = mine(MineCandidates(InOrder(), std::shared_ptr<const rx::DocumentPool>(std::move(pool))), queries);
+    }
+    CHECK(got.queries == expected.queries);
+    CHECK(got.report == expected.report);
+    CHECK(texts_of(got.queries[0]) == Texts{"a", "b", "c", "elsewhere"});
   }
 }

@@ -75,4 +75,33 @@ TEST_SUITE("remixer/retriever") {
     REQUIRE(mined.size() == 1);
     CHECK(mined[0].candidates == std::vector<rx::SharedText>{"dddd", "bb"});
   }
+
+  TEST_CASE("DocumentTexts: a list is a corpus as it is") {
+    const std::vector<std::string> list = {"a", "b", ""};
+    const rx::DocumentTexts documents = list;
+    CHECK(documents.size() == 3);
+    CHECK(documents.in_corpus() == 3);
+    CHECK(documents.corpus_size() == 3);
+    CHECK(documents.row(2) == 2);
+    CHECK(documents.row(3) == rx::DocumentTexts::kNoRow);
+    CHECK(documents[1].data() == list[1].data());  // no copy
+    CHECK(rx::DocumentTexts().size() == 0);
+    CHECK(rx::DocumentTexts().corpus_size() == 0);
+  }
+
+  TEST_CASE("DocumentTexts: the first are of the corpus, the others are not") {
+    const std::vector<Index> rows = {0, 4};
+    const rx::DocumentTexts documents({"a", "b", "elsewhere"}, rows, 9);
+    CHECK(documents.size() == 3);
+    CHECK(documents.in_corpus() == 2);
+    CHECK(documents.corpus_size() == 9);
+    CHECK(documents.row(0) == 0);
+    CHECK(documents.row(1) == 4);
+    CHECK(documents.row(2) == rx::DocumentTexts::kNoRow);
+    CHECK(std::vector<std::string_view>(documents.begin(), documents.end()) ==
+          std::vector<std::string_view>{"a", "b", "elsewhere"});
+    const rx::DocumentTexts none({"elsewhere"}, {}, 2);  // a corpus of blank documents
+    CHECK(none.in_corpus() == 0);
+    CHECK(none.row(0) == rx::DocumentTexts::kNoRow);
+  }
 }

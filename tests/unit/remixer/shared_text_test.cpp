@@ -43,12 +43,12 @@ TEST_SUITE("remixer/shared_text") {
   TEST_CASE("SharedText: a text that somebody else keeps lives as long as he does, and he as it") {
     struct Keeper {
       std::string text = "two";
-      std::string_view view = text;
+      re::remixer::KeptText kept = {text};
     };
     auto keeper = std::make_shared<const Keeper>();
     const std::weak_ptr<const Keeper> watch = keeper;
     {
-      const SharedText two(std::shared_ptr<const std::string_view>(keeper, &keeper->view));
+      const SharedText two(std::shared_ptr<const re::remixer::KeptText>(keeper, &keeper->kept));
       keeper.reset();
       CHECK(!watch.expired());
       CHECK(two.str() == "two");
