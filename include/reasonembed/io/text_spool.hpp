@@ -28,7 +28,7 @@ namespace reasonembed::inline REASONEMBED_ABI::io {
 /// is killed, and no other program can shorten it.
 ///
 /// Pages of the map that were read count as memory of the process until the system wants them back, or release() is
-/// called. Readers who tell what they look at (looked_at) keep them under some 128 MB.
+/// called. Readers who tell what they look at (looked_at) keep them under some 32 MB.
 ///
 /// @note  stays where it is, and so does what add() returned. Reading from many threads is safe, adding is for one.
 class TextSpool {
@@ -108,7 +108,7 @@ class TextSpool {
   static constexpr std::size_t kFirstPiece = std::size_t{1} << 16;
   static constexpr std::size_t kLargestPiece = std::size_t{1} << 26;  // 16 maps a GB: there may be 65,530
   static constexpr std::size_t kAround = std::size_t{1} << 16;        // what the system maps around a page that is read
-  static constexpr std::size_t kResident = std::size_t{1} << 27;
+  static constexpr std::size_t kResident = std::size_t{1} << 25;
 
   struct Piece {
     char* data = nullptr;

@@ -114,7 +114,8 @@ class MineCandidates {
       for (const GeneratedQuery& query : block) {
         asked.push_back(query.query);
       }
-      const retrieval::Rankings rankings = index.search(asked, instruction_, std::min(options_.top_k, pool.size()));
+      const retrieval::Rankings rankings =
+          index.search(asked, instruction_, std::clamp<Index>(pool.size(), 1, options_.top_k));
       for (std::size_t i = 0; i < block.size(); ++i) {
         MinedQuery found{.query = std::move(block[i].query), .source = std::move(block[i].source), .candidates = {}};
         take_candidates(found, rankings[i], pool, monitor.report());

@@ -143,7 +143,7 @@ TEST_SUITE("io/text_spool") {
       most = i % 100 == 0 ? std::max(most, resident_file_bytes()) : most;
     }
     CHECK(sum == texts.size() * 8);
-    CHECK(most < before + 160'000'000);
+    CHECK(most < before + 64'000'000);
     spool.release();
     CHECK(resident_file_bytes() < before + 1'000'000);
     CHECK(texts[9999] == block);

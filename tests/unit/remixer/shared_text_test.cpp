@@ -24,7 +24,7 @@ TEST_SUITE("remixer/shared_text") {
     auto first = std::make_unique<SharedText>(std::string(1000, 'x'));
     const SharedText second = *first;
     const char* bytes = second.view().data();
-    CHECK(bytes == first->str().data());
+    CHECK(bytes == first->view().data());
     first.reset();
     CHECK(second.str() == std::string(1000, 'x'));
     SharedText moved = second;

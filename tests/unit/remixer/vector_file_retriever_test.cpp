@@ -213,7 +213,7 @@ TEST_SUITE("remixer/vector_file_retriever") {
           "vectors0.npy: row 0: cosine with the vector that the model gives document 0 is 0.000000, expected at least "
           "0.990000: vectors of this model, role, corpus and order");
     swapped = kCorpus;
-    std::swap(swapped.back(), swapped[3]);
+    std::swap(swapped.back(), swapped[4]);
     CHECK(refused(right, swapped).find("row 5") != std::string::npos);
     const test::WordEmbedder wider(32);
     CHECK(refused(rx::VectorFileRetriever(wider, {scratch / "vectors0.npy"}), kCorpus) ==
