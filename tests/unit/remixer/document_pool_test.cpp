@@ -1,14 +1,20 @@
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/data/corpus.hpp>
+#include <reasonembed/remixer/bm25_retriever.hpp>
 #include <reasonembed/remixer/document_pool.hpp>
+#include <reasonembed/remixer/mine_candidates.hpp>
 
 #include <doctest/doctest.h>
 
 #include "support/scratch.hpp"
 
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace re = reasonembed;
+namespace rx = reasonembed::remixer;
 using re::Index;
 using re::remixer::DocumentPool;
 using re::remixer::SharedText;
@@ -60,5 +66,23 @@ TEST_SUITE("remixer/document_pool") {
   TEST_CASE("DocumentPool: names a directory that it can't write to") {
     const test::Scratch scratch;
     CHECK_THROWS_AS(DocumentPool{scratch / "missing"}, re::IoError);
+  }
+
+  TEST_CASE("DocumentPool: documents are added one by one, and mined") {
+    const test::Scratch scratch;
+    scratch.write("corpus.jsonl",
+                  "{\"id\": \"1\", \"text\": \"salt draws water\"}\n{\"id\": \"2\", \"text\": \"water boils\"}\n");
+    std::vector<std::string> notes;
+    const std::vector<rx::GeneratedQuery> queries = {{"why water", {"1", "salt draws water"}, {}}};
+    // example-begin mine
+    const auto pool = std::make_shared<rx::DocumentPool>(scratch.path());  // a directory on a disk
+    re::data::for_each_document(
+        scratch / "corpus.jsonl", notes, [&](std::string_view /*id*/, const std::string& text) { pool->add(text); });
+    rx::MineCandidates mine(rx::Bm25Retriever<>(), pool);
+    // example-end mine
+    rx::StageReport report;
+    const auto mined = run_stage(mine, queries, report);
+    REQUIRE(mined.size() == 1);
+    CHECK(mined[0].candidates == std::vector<rx::SharedText>{"water boils"});
   }
 }
