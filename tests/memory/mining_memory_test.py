@@ -56,7 +56,7 @@ def write_config(path, root, name, mining):
     path.write_text(f'''out = "{root / name}"
 [model]
 kind = "replay"
-replay = ["{root / 'empty.jsonl'}"]
+replay = ["{root / 'recording.jsonl'}"]
 [sample]
 most_documents = 100
 [[task]]
@@ -77,7 +77,7 @@ def main(program, static):
         root = pathlib.Path(directory)
         corpus, queries, vectors = root / 'corpus.jsonl', root / 'queries.jsonl', root / 'vectors.npy'
         write_corpus(corpus, queries)
-        (root / 'empty.jsonl').write_text('')
+        (root / 'recording.jsonl').write_text('{"format": "reasonembed recording 1", "model": "none"}\n')
         texts = corpus.stat().st_size
         _, encoding = run(program, 'encode', '--model', static, '--corpus', '--in', corpus, '--out', vectors, '--threads',
                           2)
