@@ -124,7 +124,8 @@ def test_mine(program, static, root):
     succeeds(*encode)  # without the titles
     fails('row 0: cosine with the vector that the model gives document 0 is', *mine, root / 'none.jsonl')
     corpus.write_text(corpus.read_text() + '{"id": "5", "text": "draw"}\n')
-    fails(f'{vectors}: number of vectors is 5, expected 6, one for each document of the corpus', *mine, root / 'none.jsonl')
+    few = f'{vectors}: number of vectors is 5, expected 6, one for each document of the corpus'
+    fails(few, *mine, root / 'none.jsonl')
     expect(not (root / 'none.jsonl').exists() and not list((root / 'mine').iterdir()), 'something is left')
 
 
