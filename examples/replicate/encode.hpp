@@ -4,6 +4,7 @@
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/sha256.hpp>
+#include <reasonembed/data/corpus.hpp>
 #include <reasonembed/data/training_row.hpp>
 #include <reasonembed/io/atomic_directory.hpp>
 #include <reasonembed/io/json.hpp>
@@ -33,6 +34,7 @@ struct EncodeOptions {
   std::string in = {};
   std::string out = {};
   std::string field = "text";
+  bool corpus = false;
   std::string pooling = {};
   std::string dtype = "float32";
   std::string products = "float32";
@@ -57,7 +59,7 @@ class Encoding {
     begin();
     re::Progress progress("encode", texts_, {.unit = "texts"});
     re::io::for_each_json_line(options_.in, [&](const re::io::JsonFields& row) {
-      const std::string& text = row.get_string(options_.field);
+      const std::string text = text_of(row);
       shard_.push_back(options_.role == "query" ? re::data::instructed_query(options_.task, text) : text);
       if (static_cast<re::Index>(shard_.size()) == options_.shard) {
         finish_shard(progress);
@@ -74,11 +76,14 @@ class Encoding {
            : options.verify == "full" ? re::model::Verify::kFull
                                       : re::model::Verify::kFast;
   }
+  [[nodiscard]] std::string text_of(const re::io::JsonFields& row) const {
+    return options_.corpus ? re::data::document_text(row) : row.get_string(options_.field);
+  }
   /// Counts the texts, and takes up the parts of an earlier run if it was the same.
   void begin() {
     re::Sha256 input;
     re::io::for_each_json_line(options_.in, [&](const re::io::JsonFields& row) {
-      input.update(row.get_string(options_.field));
+      input.update(text_of(row));
       input.update(std::string_view("\0", 1));
       ++texts_;
     });
@@ -166,6 +171,7 @@ inline void register_encode(CLI::App& app) {
   command->add_option("--in", options->in, "JSON Lines")->required();
   command->add_option("--out", options->out, "NumPy file, one row a text")->required();
   command->add_option("--field", options->field, "of a line that holds the text");
+  command->add_flag("--corpus", options->corpus, "the lines are documents, with titles where they have some");
   command->add_option("--pooling", options->pooling, "mean, cls or lasttoken, where the directory does not say");
   command
       ->add_option(

@@ -5,6 +5,8 @@
 #include <reasonembed/io/utf8.hpp>
 #include <reasonembed/remixer/fused_retriever.hpp>
 #include <reasonembed/remixer/prompts.hpp>
+#include <reasonembed/remixer/shingles.hpp>
+#include <reasonembed/remixer/source_exclusion.hpp>
 #include <reasonembed/remixer/synthesis_options.hpp>
 #include <reasonembed/remixer/task.hpp>
 
@@ -29,14 +31,17 @@ struct RetrieverConfig {
   std::string model = {};  // of the dense retriever, a directory
   int threads = 0;
   re::remixer::FusedRetrieverOptions fusion = {};
+  std::vector<std::string> vectors = {};  // .npy files of the documents' vectors; none: they are made in memory
+  re::remixer::SourceExclusionOptions exclusion = {};
 };
 
 /// A task and where its documents come from.
 struct TaskConfig {
   re::remixer::Task task = {};
-  std::string data = {};                 // a dataset whose judged documents are left out, or
-  std::vector<std::string> splits = {};  // with these splits
-  std::string corpus = {};               // documents alone
+  std::string data = {};                  // a dataset whose judged documents are left out, or
+  std::vector<std::string> splits = {};   // with these splits
+  std::string corpus = {};                // documents alone
+  std::vector<std::string> vectors = {};  // of its documents, instead of those of the table `mine`
 };
 
 /// Which model a stage asks.
@@ -146,6 +151,26 @@ inline void read_stages(TomlSection& file, re::remixer::SynthesisOptions& option
   reasoning.finish();
 }
 
+/// Whether, and from what similarity on, documents that are nearly the source are left out too.
+inline void read_near_duplicates(TomlSection& mine, re::remixer::SourceExclusionOptions& exclusion) {
+  exclusion.near_duplicates = mine.has("near_duplicates");
+  TomlSection near = mine.section("near_duplicates");
+  near.read("threshold", exclusion.near.threshold);
+  const std::size_t unit = near.read_choice("unit", {"words", "characters"}, 0);
+  exclusion.near.shingles.unit = unit == 0 ? re::remixer::ShingleUnit::kWords : re::remixer::ShingleUnit::kCharacters;
+  near.read("length", exclusion.near.shingles.length);
+  near.finish();
+  const re::remixer::NearSource checked(exclusion);  // refuses what is impossible before anything is paid for
+}
+
+/// @throws  ConfigError if vectors are given to a retriever that uses none
+inline void require_dense(const RetrieverConfig& retriever, const TomlSection& section) {
+  if (retriever.kind == RetrieverKind::kBm25) {
+    throw re::ConfigError::invalid(
+        section.where("vectors"), section.full_name("vectors"), "given", "none, as mine.retriever is \"bm25\"");
+  }
+}
+
 inline void read_mining(TomlSection& file, SynthesisConfig& config) {
   TomlSection mine = file.section("mine");
   mine.read("top_k", config.options.mine.top_k);
@@ -156,8 +181,12 @@ inline void read_mining(TomlSection& file, SynthesisConfig& config) {
   mine.read("model", config.retriever.model);
   mine.read("threads", config.retriever.threads);
   mine.read("rank_constant", config.retriever.fusion.rank_constant);
+  mine.read_one_or_more("vectors", config.retriever.vectors);
+  read_near_duplicates(mine, config.retriever.exclusion);
   if (config.retriever.kind != RetrieverKind::kBm25) {
     mine.require("model");
+  } else if (!config.retriever.vectors.empty()) {
+    require_dense(config.retriever, mine);
   }
   mine.finish();
 }
@@ -188,6 +217,7 @@ inline TaskConfig read_task(TomlSection& section, const re::remixer::Prompts& pr
   section.read("data", config.data);
   section.read("splits", config.splits);
   section.read("corpus", config.corpus);
+  section.read_one_or_more("vectors", config.vectors);
   section.finish();
   if (!config.task.kind.empty() && !prompts.knows_kind(config.task.kind)) {
     throw re::ConfigError::invalid(section.where("kind"),
@@ -233,6 +263,9 @@ inline TaskConfig read_task(TomlSection& section, const re::remixer::Prompts& pr
       config.prompts.empty() ? re::remixer::Prompts() : re::remixer::Prompts(config.prompts);
   for (TomlSection& task : file.sections("task")) {
     config.tasks.push_back(detail::read_task(task, prompts));
+    if (!config.tasks.back().vectors.empty()) {
+      detail::require_dense(config.retriever, task);
+    }
     for (std::size_t i = 0; i + 1 < config.tasks.size(); ++i) {
       if (config.tasks[i].task.name == config.tasks.back().task.name) {
         throw re::ConfigError::invalid(task.where("name"),

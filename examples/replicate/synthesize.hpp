@@ -4,6 +4,8 @@
 #include <reasonembed/core/progress.hpp>
 #include <reasonembed/core/string_index.hpp>
 #include <reasonembed/core/thread_pool.hpp>
+#include <reasonembed/data/corpus.hpp>
+#include <reasonembed/data/dataset_layout.hpp>
 #include <reasonembed/data/find_dataset.hpp>
 #include <reasonembed/data/retrieval_dataset.hpp>
 #include <reasonembed/data/training_row.hpp>
@@ -13,9 +15,11 @@
 #include <reasonembed/model/minilm.hpp>
 #include <reasonembed/remixer/annotate_relevance.hpp>
 #include <reasonembed/remixer/any_language_model.hpp>
+#include <reasonembed/remixer/any_retriever.hpp>
 #include <reasonembed/remixer/assemble.hpp>
 #include <reasonembed/remixer/bm25_retriever.hpp>
 #include <reasonembed/remixer/dense_retriever.hpp>
+#include <reasonembed/remixer/document_pool.hpp>
 #include <reasonembed/remixer/filter_domain.hpp>
 #include <reasonembed/remixer/fused_retriever.hpp>
 #include <reasonembed/remixer/generate_queries.hpp>
@@ -24,7 +28,9 @@
 #include <reasonembed/remixer/pipeline.hpp>
 #include <reasonembed/remixer/prompts.hpp>
 #include <reasonembed/remixer/sample_sources.hpp>
+#include <reasonembed/remixer/source_exclusion.hpp>
 #include <reasonembed/remixer/synthesis_files.hpp>
+#include <reasonembed/remixer/vector_file_retriever.hpp>
 #include <reasonembed/remixer/write_reasoning_queries.hpp>
 
 #include "synthesis_config.hpp"
@@ -32,6 +38,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,33 +50,43 @@ namespace replicate {
 
 namespace rx = reasonembed::remixer;
 
-/// The documents of a task, and which of them no query may be made from.
+/// The documents of a task, and which of them no query may be made from. Their texts are on the disk.
 struct TaskData {
-  re::data::Corpus corpus = {};
+  std::shared_ptr<const rx::DocumentPool> pool = {};
+  std::vector<rx::SourceDocument> documents = {};  // in the order of the corpus; their texts are the pool's
   re::StringIndex left_out = {};
 };
 
-inline TaskData read_task_data(const TaskConfig& config) {
+/// @param texts_in  the directory where the texts lie while they are needed
+inline TaskData read_task_data(const TaskConfig& config, const std::filesystem::path& texts_in) {
   TaskData data;
   std::vector<std::string> notes;
-  if (!config.corpus.empty()) {
-    data.corpus = re::data::read_corpus(config.corpus, notes);
-  } else {
+  std::filesystem::path corpus = config.corpus;
+  if (config.corpus.empty()) {
     std::vector<std::string> splits = config.splits;
     if (splits.empty()) {
       splits.emplace_back("");
     }
+    const std::filesystem::path directory = re::data::find_dataset(config.data);
     for (const std::string& split : splits) {
-      re::data::RetrievalDataset dataset =
-          re::data::read_retrieval_dataset(re::data::find_dataset(config.data), {.split = split});
+      const re::data::RetrievalDataset dataset =
+          re::data::read_retrieval_dataset(directory, {.split = split, .texts = false});
       const re::StringIndex judged = rx::benchmark_documents(dataset.qrels, dataset.queries);
       for (const std::string& id : judged.strings()) {
         data.left_out.add(id);
       }
       notes.insert(notes.end(), dataset.notes.begin(), dataset.notes.end());
-      data.corpus = std::move(dataset.corpus);
+      corpus = re::data::find_dataset_files(directory, split).corpus;
     }
   }
+  std::filesystem::create_directories(texts_in);
+  const auto pool = std::make_shared<rx::DocumentPool>(texts_in);
+  std::vector<std::string> known_notes;
+  re::data::for_each_document(
+      corpus, config.corpus.empty() ? known_notes : notes, [&](std::string_view id, const std::string& text) {
+        data.documents.push_back({std::string(id), pool->text(pool->add(text))});
+      });
+  data.pool = pool;
   for (const std::string& note : notes) {
     std::fprintf(stderr, "%s\n", note.c_str());
   }
@@ -89,33 +107,49 @@ inline std::filesystem::path find_model(const std::string& said) {
   return said;
 }
 
-/// Calls `f(retriever)` with the retriever that the configuration asks for.
-template <class F>
-void with_retriever(const RetrieverConfig& config, const F& f) {
-  const re::ThreadPool pool(config.threads);
-  const rx::Bm25Retriever<> bm25({}, &pool);
-  if (config.kind == RetrieverKind::kBm25) {
-    f(bm25);
-    return;
+/// Makes the retrievers that the configuration asks for; they look at what lies here.
+class Retrievers {
+ public:
+  explicit Retrievers(const RetrieverConfig& config) : config_(&config), pool_(config.threads) {
+    if (config.kind != RetrieverKind::kBm25) {
+      encoder_.emplace(re::model::AnyTextEncoder<>::load(find_model(config.model), {.threads = config.threads}));
+    }
   }
-  const auto encoder = re::model::AnyTextEncoder<>::load(find_model(config.model), {.threads = config.threads});
-  const rx::DenseRetriever dense(encoder);
-  if (config.kind == RetrieverKind::kDense) {
-    f(dense);
-  } else {
-    f(rx::FusedRetriever(bm25, dense, config.fusion));
+  /// @return  the retriever for a task's documents, which may have vectors in files
+  [[nodiscard]] rx::AnyRetriever make(const TaskConfig& task) const {
+    const rx::Bm25Retriever<> bm25({}, &pool_);
+    if (config_->kind == RetrieverKind::kBm25) {
+      return bm25;
+    }
+    const std::vector<std::string>& files = task.vectors.empty() ? config_->vectors : task.vectors;
+    const rx::AnyRetriever dense =
+        files.empty() ? rx::AnyRetriever(rx::DenseRetriever(*encoder_))
+                      : rx::AnyRetriever(rx::VectorFileRetriever(
+                            *encoder_, std::vector<std::filesystem::path>(files.begin(), files.end())));
+    return config_->kind == RetrieverKind::kDense ? dense
+                                                  : rx::AnyRetriever(rx::FusedRetriever(bm25, dense, config_->fusion));
   }
-}
+  /// The stage that mines a task's documents.
+  [[nodiscard]] rx::MineCandidates<rx::AnyRetriever, rx::NearSource> stage(
+      const TaskConfig& task, const TaskData& data, const rx::MineCandidatesOptions& options) const {
+    return {make(task), data.pool, task.task.instruction, options, rx::NearSource(config_->exclusion)};
+  }
+
+ private:
+  const RetrieverConfig* config_;
+  re::ThreadPool pool_;
+  std::optional<re::model::AnyTextEncoder<>> encoder_;
+};
 
 /// Prints, for each document that would be asked about, what a query would be asked to be like, and the prompt: one
 /// JSON object a line. Asks nobody.
 inline void print_generation_prompts(const SynthesisConfig& config, std::FILE* out) {
   const rx::Prompts prompts = read_prompts(config);
   for (const TaskConfig& task : config.tasks) {
-    TaskData data = read_task_data(task);
+    TaskData data = read_task_data(task, config.out);
     rx::SampleSources sample(config.options.sample, std::move(data.left_out));
     rx::StageReport report;
-    for (const rx::SourceDocument& document : run_stage(sample, rx::source_documents(data.corpus), report)) {
+    for (const rx::SourceDocument& document : run_stage(sample, std::move(data.documents), report)) {
       const rx::Conditions conditions =
           rx::draw_conditions(document.text, config.options.generate.seed, config.options.generate.conditions);
       re::io::Json messages = re::io::Json::array();
@@ -153,11 +187,10 @@ class Synthesis {
         prompts_(read_prompts(config)) {}
 
   SynthesisSummary run() {
-    with_retriever(config_->retriever, [&](const auto& retriever) {
-      for (const TaskConfig& task : config_->tasks) {
-        run_task(task, retriever);
-      }
-    });
+    const Retrievers retrievers(config_->retriever);
+    for (const TaskConfig& task : config_->tasks) {
+      run_task(task, retrievers);
+    }
     return summary_;
   }
 
@@ -168,9 +201,9 @@ class Synthesis {
   struct Unanswered {};
 
   /// The documents to make queries from: of the domain, if that is asked for, and drawn.
-  Documents sources(const TaskConfig& config, TaskData& data, const rx::PipelineOptions& shown) {
+  Documents sources(const TaskConfig& config, const TaskData& data, const rx::PipelineOptions& shown) {
     const rx::SynthesisOptions& options = config_->options;
-    Documents documents = rx::source_documents(data.corpus);
+    Documents documents = data.documents;
     rx::SampleSources sample(options.sample, data.left_out);
     rx::PipelineResult<rx::SourceDocument> result;
     if (options.filter_domain) {  // those that can't be drawn are not asked about
@@ -187,13 +220,13 @@ class Synthesis {
     return std::move(result.items);
   }
 
-  template <class R>
-  void run_task(const TaskConfig& config, const R& retriever) {
+  void run_task(const TaskConfig& config, const Retrievers& retrievers) {
     std::filesystem::create_directories(config_->out / config.task.name);
-    TaskData data = read_task_data(config);
+    const TaskData data = read_task_data(config, config_->out / config.task.name);
     std::vector<rx::StageReport> reports;
     const rx::PipelineOptions shown{
         .progress = progress_, .label = config.task.name, .on_stage = [&](const rx::StageReport& report) {
+          data.pool->release();
           if (report.stage != rx::InspectItems<int>::name) {
             reports.push_back(report);
           }
@@ -203,18 +236,17 @@ class Synthesis {
         }};
     std::vector<re::data::TrainingRow> rows;
     try {
-      rows = rows_of(config, sources(config, data, shown), data, retriever, shown);
+      rows = rows_of(config, sources(config, data, shown), data, retrievers, shown);
     } catch (const Unanswered&) {
       rows.clear();
     }
     finish_task(config.task, rows, reports);
   }
 
-  template <class R>
   std::vector<re::data::TrainingRow> rows_of(const TaskConfig& config,
                                              Documents documents,
                                              const TaskData& data,
-                                             const R& retriever,
+                                             const Retrievers& retrievers,
                                              const rx::PipelineOptions& shown) {
     const rx::SynthesisOptions& options = config_->options;
     const rx::Task& task = config.task;
@@ -225,7 +257,7 @@ class Synthesis {
                           rx::InspectItems<rx::GeneratedQuery>([&](std::span<const rx::GeneratedQuery> queries) {
                             write_generated(out / "generated.jsonl", queries);
                           }),
-                          rx::MineCandidates<R>(retriever, data.corpus.texts(), task.instruction, options.mine),
+                          retrievers.stage(config, data, options.mine),
                           rx::InspectItems<rx::MinedQuery>([&](std::span<const rx::MinedQuery> queries) {
                             write_mined(out / "mined.jsonl", queries, task.instruction);
                           }),

@@ -90,14 +90,13 @@ inline const TaskConfig& find_task(const SynthesisConfig& config, const std::str
 inline void mine(const OneStageOptions& options) {
   const SynthesisConfig config = read_synthesis_config(options.config);
   const TaskConfig& task = find_task(config, options.task, options.config);
-  const TaskData data = read_task_data(task);
-  with_retriever(config.retriever, [&](const auto& retriever) {
-    rx::MineCandidates stage(retriever, data.corpus.texts(), task.task.instruction, config.options.mine);
-    rx::StageReport report;
-    const auto mined = run_stage(stage, rx::read_generated(options.in), report, re::ProgressOptions{});
-    rx::write_mined(options.out, mined, task.task.instruction);
-    std::printf("%s", describe(report).c_str());
-  });
+  const TaskData data = read_task_data(task, config.out);
+  const Retrievers retrievers(config.retriever);
+  auto stage = retrievers.stage(task, data, config.options.mine);
+  rx::StageReport report;
+  const auto mined = run_stage(stage, rx::read_generated(options.in), report, re::ProgressOptions{});
+  rx::write_mined(options.out, mined, task.task.instruction);
+  std::printf("%s", describe(report).c_str());
 }
 
 inline void annotate(const OneStageOptions& options) {
@@ -106,7 +105,8 @@ inline void annotate(const OneStageOptions& options) {
   rx::AnyLanguageModel model = model_maker(config)("annotate_relevance", task.task.name);
   rx::AnnotateRelevance stage(model, task.task, config.options.annotate, read_prompts(config));
   rx::StageReport report;
-  const auto annotated = run_stage(stage, rx::read_mined(options.in), report, re::ProgressOptions{});
+  std::filesystem::create_directories(config.out);
+  const auto annotated = run_stage(stage, rx::read_mined(options.in, config.out), report, re::ProgressOptions{});
   rx::write_labelled(options.out, annotated);
   std::printf("%s", describe(report).c_str());
 }

@@ -101,6 +101,16 @@ class TomlSection {
       refuse<int>(key, *node, "an array of strings");
     }
   }
+  /// Reads a list of strings for which a string may stand that is its only one.
+  void read_one_or_more(std::string_view key, std::vector<std::string>& value) {
+    const toml::node* node = table_->get(key);
+    if (node != nullptr && node->is_string()) {
+      value.assign(1, "");
+      read(key, value.front());
+    } else {
+      read(key, value);
+    }
+  }
   /// The value of a key that must be one of `names`.
   /// @return  its position there, `otherwise` if the key is absent
   std::size_t read_choice(std::string_view key, const std::vector<std::string>& names, std::size_t otherwise) {

@@ -83,6 +83,7 @@
 #include <reasonembed/io/safetensors_writer.hpp>
 #include <reasonembed/io/shortest_number.hpp>
 #include <reasonembed/io/text_file.hpp>
+#include <reasonembed/io/text_spool.hpp>
 #include <reasonembed/io/trec_line.hpp>
 #include <reasonembed/io/tsv.hpp>
 #include <reasonembed/io/utf8.hpp>

@@ -18,7 +18,7 @@ struct Scoreless {
       return {};
     }
   };
-  static Searcher index(std::span<const std::string> /*documents*/, re::Progress* /*progress*/) { return {}; }
+  static Searcher index(const re::remixer::DocumentTexts& /*documents*/, re::Progress* /*progress*/) { return {}; }
 };
 
 #if MUST_FAIL

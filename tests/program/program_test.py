@@ -127,12 +127,40 @@ def test_int8(program, model, root):
     fails('texts is none, expected at least one', *calibrate[:-1], '/dev/null')
 
 
+def test_mine(program, static, root):
+    if 'mine' not in succeeds(program, '--help'):
+        return  # built without the language models
+    corpus, vectors, config = root / 'corpus.jsonl', root / 'corpus.npy', root / 'mine.toml'
+    texts = ['why does salt', 'light', 'water why', 'draw', 'salt']
+    corpus.write_text(''.join(json.dumps({'id': str(i), 'title': 'water', 'text': text}) + '\n'
+                              for i, text in enumerate(texts)))
+    (root / 'generated.jsonl').write_text('{"query": "salt", "source": "water salt", "source_id": "4"}\n')
+    mine = [program, 'mine', '--config', config, '--in', root / 'generated.jsonl', '--out']
+    about = f'out = "{root / "mine"}"\n[[task]]\nname = "own"\ncorpus = "{corpus}"\ndomain = "d"\nquery_form = "q"\n' \
+            f'relevance = "r"\n[mine]\nretriever = "dense"\nmodel = "{static}"\n'
+    encode = [program, 'encode', '--model', static, '--in', corpus, '--out', vectors]
+    config.write_text(about)
+    says(succeeds(*mine, root / 'memory.jsonl'), 'mine_candidates: 1 in, 1 out', '1 candidates that were the source')
+    config.write_text(about + f'vectors = "{vectors}"\n')
+    fails(f'{vectors}: file is missing', *mine, root / 'none.jsonl')
+    succeeds(*encode, '--corpus')
+    succeeds(*mine, root / 'disk.jsonl')
+    expect((root / 'disk.jsonl').read_text() == (root / 'memory.jsonl').read_text(), 'vectors on disk mine otherwise')
+    succeeds(*encode)  # without the titles
+    fails('row 0: cosine with the vector that the model gives document 0 is', *mine, root / 'none.jsonl')
+    corpus.write_text(corpus.read_text() + '{"id": "5", "text": "draw"}\n')
+    few = f'{vectors}: number of vectors is 5, expected 6, one for each document of the corpus'
+    fails(few, *mine, root / 'none.jsonl')
+    expect(not (root / 'none.jsonl').exists() and not list((root / 'mine').iterdir()), 'something is left')
+
+
 def main(program, train_job, static):
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
         (root / 'job').mkdir()
         succeeds(train_job, root / 'job')
         test_inspect(program, root / 'job/model', root)
+        test_mine(program, pathlib.Path(static), root)
         test_static(program, static, root)
         test_export(program, root / 'job/model', root)
         test_int8(program, root / 'job/model', root)

@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/function_ref.hpp>
 #include <reasonembed/core/string_index.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/data/json_id.hpp>
@@ -82,6 +83,47 @@ inline void require_unique(const io::JsonFields& row, Index earlier, std::string
 
 }  // namespace detail
 
+/// The text of a document: `text`, `contents` or `content`, after its `title` if it has one.
+///
+/// @throws  DataError that names file:line for a field that is missing or of another type
+[[nodiscard]] inline std::string document_text(const io::JsonFields& row) {
+  std::string text = row.get_string(detail::present_field(row, {"contents", "content", "text"}));
+  const std::optional<std::string> title = row.find_string("title");
+  return title ? detail::stripped(*title + " " + text) : text;
+}
+
+namespace detail {
+
+/// Calls `add(id, text)` for each document of a file; `find(id)` says which number the document with an id has.
+/// @throws  as read_corpus
+inline void scan_corpus(const std::filesystem::path& path,
+                        std::vector<std::string>& notes,
+                        FunctionRef<Index(std::string_view)> find,
+                        FunctionRef<void(std::string_view, std::string)> add) {
+  std::size_t count = 0;
+  std::size_t blank = 0;
+  std::string example;
+  io::for_each_json_line(path, [&](const io::JsonFields& row) {
+    const std::string id = json_id(row, present_field(row, {"_id", "id"}));
+    require_unique(row, find(id), id);
+    std::string text = document_text(row);
+    if (text.find_first_not_of(" \t\n\v\f\r") == std::string::npos && ++blank == 1) {
+      example = id;
+    }
+    add(id, std::move(text));
+    ++count;
+  });
+  if (count == 0) {
+    throw DataError::invalid(path.string(), "number of documents", "0", "at least 1");
+  }
+  if (blank > 0) {
+    notes.push_back(path.string() + ": " + std::to_string(blank) +
+                    " document(s) without text, kept (first: " + io::in_quotes(example) + ")");
+  }
+}
+
+}  // namespace detail
+
 /// Reads documents, one JSON object a line: the id in `_id` or `id`, the text in `text`, `contents` or `content`.
 ///
 /// A `title`, if there is one, comes before the text as BEIR has it: title, a blank, text, without white space at the
@@ -93,28 +135,42 @@ inline void require_unique(const io::JsonFields& row, Index earlier, std::string
 ///               document
 [[nodiscard]] inline Corpus read_corpus(const std::filesystem::path& path, std::vector<std::string>& notes) {
   Corpus corpus;
-  std::size_t blank = 0;
-  std::string example;
-  io::for_each_json_line(path, [&](const io::JsonFields& row) {
-    const std::string id = json_id(row, detail::present_field(row, {"_id", "id"}));
-    detail::require_unique(row, corpus.find(id), id);
-    std::string text = row.get_string(detail::present_field(row, {"contents", "content", "text"}));
-    const std::optional<std::string> title = row.find_string("title");
-    if (title) {
-      text = detail::stripped(*title + " " + text);
-    }
-    if (text.find_first_not_of(" \t\n\v\f\r") == std::string::npos && ++blank == 1) {
-      example = id;
-    }
-    corpus.add(id, std::move(text));
-  });
-  if (corpus.empty()) {
-    throw DataError::invalid(path.string(), "number of documents", "0", "at least 1");
-  }
-  if (blank > 0) {
-    notes.push_back(path.string() + ": " + std::to_string(blank) +
-                    " document(s) without text, kept (first: " + io::in_quotes(example) + ")");
-  }
+  detail::scan_corpus(
+      path,
+      notes,
+      [&](std::string_view id) { return corpus.find(id); },
+      [&](std::string_view id, std::string text) { corpus.add(id, std::move(text)); });
+  return corpus;
+}
+
+/// Calls `f(id, text)` for each document of a file, in order, for corpora whose texts are larger than memory.
+///
+/// @throws  as read_corpus, and what `f` throws
+/// @note    memory: the ids, and one document
+inline void for_each_document(const std::filesystem::path& path,
+                              std::vector<std::string>& notes,
+                              FunctionRef<void(std::string_view, std::string)> f) {
+  StringIndex ids;
+  detail::scan_corpus(
+      path,
+      notes,
+      [&](std::string_view id) { return ids.find(id); },
+      [&](std::string_view id, std::string text) {
+        ids.add(id);
+        f(id, std::move(text));
+      });
+}
+
+/// Reads the ids of documents alone: a corpus all of whose texts are empty.
+///
+/// @throws  as read_corpus
+[[nodiscard]] inline Corpus read_corpus_ids(const std::filesystem::path& path, std::vector<std::string>& notes) {
+  Corpus corpus;
+  detail::scan_corpus(
+      path,
+      notes,
+      [&](std::string_view id) { return corpus.find(id); },
+      [&](std::string_view id, const std::string& /*text*/) { corpus.add(id, ""); });
   return corpus;
 }
 

@@ -38,6 +38,7 @@ struct RetrievalDatasetOptions {
   BrightDocuments bright_documents = BrightDocuments::kPassages;
   DuplicateQueries duplicate_queries = DuplicateQueries::kKeepFirst;
   WithoutRelevant without_relevant = WithoutRelevant::kKeep;
+  bool texts = true;  ///< whether documents have their texts; false leaves them empty, where ids are enough
 
   friend bool operator==(const RetrievalDatasetOptions&, const RetrievalDatasetOptions&) = default;
 };
@@ -173,14 +174,15 @@ inline void treat_queries_without_relevant(const std::filesystem::path& path,
 /// @throws  IoError if a file is missing or unreadable; DataError, with file:line where there is one, for an unknown
 ///          layout or split, a broken row, a missing field, a duplicate document id, contradicting judgements, text
 ///          that is not UTF-8, no document, no query, or no query with a relevant document
-/// @note    memory: the texts once, and the ids twice
+/// @note    memory: the texts once unless they are left out, and the ids twice
 [[nodiscard]] inline RetrievalDataset read_retrieval_dataset(const std::filesystem::path& directory,
                                                              const RetrievalDatasetOptions& options = {}) {
   const bool long_documents = options.bright_documents == BrightDocuments::kLong;
   const DatasetFiles files = find_dataset_files(directory, options.split, options.layout, long_documents);
   const QueryFileOptions query_options{options.query_field, options.reasoning_field, options.duplicate_queries};
   RetrievalDataset dataset;
-  dataset.corpus = read_corpus(files.corpus, dataset.notes);
+  dataset.corpus =
+      options.texts ? read_corpus(files.corpus, dataset.notes) : read_corpus_ids(files.corpus, dataset.notes);
   if (files.layout == DatasetLayout::kBright) {
     BrightExamples examples =
         read_bright_examples(files.queries, dataset.notes, options.bright_documents, query_options);

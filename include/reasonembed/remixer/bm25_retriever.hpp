@@ -20,6 +20,8 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 /// Models: Retriever.
 ///
 /// @tparam A  models retrieval::Analyzer
+/// @note      memory: an entry of 8 bytes for each document and distinct word of it (20 while it is made), wherever the
+///            texts are
 template <class A = retrieval::UnicodeWords>
   requires retrieval::Analyzer<A>
 class Bm25Retriever {
@@ -29,7 +31,7 @@ class Bm25Retriever {
   /// Documents, by the words they hold.
   class Searcher {
    public:
-    Searcher(std::span<const std::string> documents, const Options& options, const ThreadPool* pool)
+    Searcher(std::span<const std::string_view> documents, const Options& options, const ThreadPool* pool)
         : bm25_(documents, options), pool_(pool) {}
     [[nodiscard]] retrieval::Rankings search(std::span<const std::string> queries,
                                              std::string_view /*instruction*/,
@@ -46,10 +48,10 @@ class Bm25Retriever {
   explicit Bm25Retriever(Options options = {}, const ThreadPool* pool = nullptr) : options_(options), pool_(pool) {}
 
   /// @throws  ConfigError as retrieval::Bm25
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, Progress* progress = nullptr) const {
-    Searcher searcher(documents, options_, pool_);
+  [[nodiscard]] Searcher index(const DocumentTexts& documents, Progress* progress = nullptr) const {
+    Searcher searcher(documents.texts(), options_, pool_);
     if (progress != nullptr) {
-      progress->advance(static_cast<Index>(documents.size()));
+      progress->advance(documents.size());
     }
     return searcher;
   }

@@ -1,9 +1,8 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
-#include <reasonembed/core/string_index.hpp>
 #include <reasonembed/core/view.hpp>
-#include <reasonembed/data/training_row.hpp>
+#include <reasonembed/remixer/document_pool.hpp>
 #include <reasonembed/remixer/records.hpp>
 #include <reasonembed/remixer/retriever.hpp>
 #include <reasonembed/remixer/shared_text.hpp>
@@ -67,7 +66,7 @@ class MineCandidates {
   using Options = MineCandidatesOptions;
   static constexpr std::string_view name = "mine_candidates";
 
-  /// @param corpus       texts of all documents of the task; blank ones are never candidates
+  /// @param corpus       texts of all documents of the task, which are copied; blank ones are never candidates
   /// @param instruction  what the queries ask for, e.g. Task::instruction
   /// @throws             ConfigError for an impossible option
   MineCandidates(R retriever,
@@ -75,21 +74,24 @@ class MineCandidates {
                  std::string instruction = {},
                  Options options = {},
                  Exclusion exclusion = {})
+      : MineCandidates(std::move(retriever), pool_of(corpus), std::move(instruction), options, std::move(exclusion)) {}
+  /// @param corpus  the documents of the task, whose texts may be on the disk; not null
+  MineCandidates(R retriever,
+                 std::shared_ptr<const DocumentPool> corpus,
+                 std::string instruction = {},
+                 Options options = {},
+                 Exclusion exclusion = {})
       : retriever_(std::move(retriever)),
         instruction_(std::move(instruction)),
         options_(options),
-        exclusion_(std::move(exclusion)) {
+        exclusion_(std::move(exclusion)),
+        corpus_(std::move(corpus)) {
     for (const auto& [option, value] :
          {std::pair<std::string_view, Index>{"top_k", options_.top_k}, {"kept", options_.kept}}) {
       if (value < 1) {
         throw ConfigError::invalid("remixer::MineCandidates", option, std::to_string(value), "at least 1");
       }
     }
-    auto pool = std::make_shared<StringIndex>();
-    for (const std::string& text : corpus) {
-      add_document(*pool, text);
-    }
-    corpus_ = std::move(pool);
   }
 
   [[nodiscard]] std::vector<MinedQuery> run(std::vector<GeneratedQuery> queries, StageMonitor& monitor) const {
@@ -97,12 +99,13 @@ class MineCandidates {
     if (queries.empty()) {
       return mined;
     }
-    const std::shared_ptr<const StringIndex> pool = pool_with_sources(queries);
-    const std::shared_ptr<const std::vector<std::string>> texts(pool, &pool->strings());
+    const Pool pool{*corpus_, sources_elsewhere(queries)};
     const auto count = static_cast<Index>(queries.size());
-    monitor.expect(pool->size() + count, "texts");
-    monitor.report().counts["documents in the pool"] = pool->size();
-    const auto index = retriever_.index(*texts, monitor.progress());
+    monitor.expect(pool.size() + count, "texts");
+    monitor.report().counts["documents in the pool"] = pool.size();
+    const DocumentTexts documents = pool.texts();
+    const auto index = retriever_.index(documents, monitor.progress());
+    corpus_->release();
     for (Index first = 0; first < count; first += kBlock) {
       const std::span<GeneratedQuery> block = std::span(queries).subspan(
           static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(kBlock, count - first)));
@@ -111,10 +114,11 @@ class MineCandidates {
       for (const GeneratedQuery& query : block) {
         asked.push_back(query.query);
       }
-      const retrieval::Rankings rankings = index.search(asked, instruction_, std::min(options_.top_k, pool->size()));
+      const retrieval::Rankings rankings =
+          index.search(asked, instruction_, std::clamp<Index>(pool.size(), 1, options_.top_k));
       for (std::size_t i = 0; i < block.size(); ++i) {
         MinedQuery found{.query = std::move(block[i].query), .source = std::move(block[i].source), .candidates = {}};
-        take_candidates(found, rankings[i], *pool, texts, monitor.report());
+        take_candidates(found, rankings[i], pool, monitor.report());
         if (found.candidates.empty()) {
           monitor.report().drop("no candidate");
         } else {
@@ -127,31 +131,54 @@ class MineCandidates {
   }
 
  private:
-  static constexpr Index kBlock = 256;  // queries that are searched for at a time: progress, and memory for rankings
+  // queries that are searched for at a time: memory for rankings, and a pass over vectors on the disk for each block
+  static constexpr Index kBlock = 1024;
 
-  static void add_document(StringIndex& pool, std::string_view text) {
-    if (!data::detail::is_blank(text)) {
-      pool.add(text);
+  /// The corpus, and behind it those sources that it lacks.
+  struct Pool {
+    const DocumentPool& corpus;
+    DocumentPool sources;
+
+    [[nodiscard]] Index size() const { return corpus.size() + sources.size(); }
+    [[nodiscard]] Index find(std::string_view text) const {
+      const Index number = corpus.find(text);
+      const Index source = number == DocumentPool::kAbsent ? sources.find(text) : DocumentPool::kAbsent;
+      return source == DocumentPool::kAbsent ? number : corpus.size() + source;
     }
+    [[nodiscard]] SharedText text(Index number) const {
+      return number < corpus.size() ? corpus.text(number) : sources.text(number - corpus.size());
+    }
+    [[nodiscard]] DocumentTexts texts() const {
+      std::vector<std::string_view> all;
+      all.reserve(static_cast<std::size_t>(size()));
+      for (const DocumentPool* part : {&corpus, &sources}) {
+        for (Index number = 0; number < part->size(); ++number) {
+          all.push_back((*part)[number]);
+        }
+      }
+      return {std::move(all), corpus.rows(), corpus.corpus_size()};
+    }
+  };
+
+  static std::shared_ptr<const DocumentPool> pool_of(std::span<const std::string> corpus) {
+    auto pool = std::make_shared<DocumentPool>();
+    for (const std::string& text : corpus) {
+      pool->add(text);
+    }
+    return pool;
   }
-  /// The corpus, with those sources that it lacks.
-  [[nodiscard]] std::shared_ptr<const StringIndex> pool_with_sources(const std::vector<GeneratedQuery>& queries) const {
-    std::shared_ptr<StringIndex> larger;
+  [[nodiscard]] DocumentPool sources_elsewhere(const std::vector<GeneratedQuery>& queries) const {
+    DocumentPool sources;
     for (const GeneratedQuery& query : queries) {
-      const std::string_view text = query.source.text;
-      if (!larger && !data::detail::is_blank(text) && !corpus_->contains(text)) {
-        larger = std::make_shared<StringIndex>(*corpus_);
-      }
-      if (larger) {
-        add_document(*larger, text);
+      if (corpus_->find(query.source.text) == DocumentPool::kAbsent) {
+        sources.add(query.source.text);
       }
     }
-    return larger ? larger : corpus_;
+    return sources;
   }
   void take_candidates(MinedQuery& query,
                        const std::vector<retrieval::Hit>& ranking,
-                       const StringIndex& pool,
-                       const std::shared_ptr<const std::vector<std::string>>& texts,
+                       const Pool& pool,
                        StageReport& report) const {
     const Index itself = pool.find(query.query);
     const Index source = pool.find(query.source.text);
@@ -165,12 +192,12 @@ class MineCandidates {
         continue;
       }
       const bool is_source = hit.document == source;
-      if (is_source || exclusion_(query.source.text, pool[hit.document])) {
+      if (is_source || exclusion_(query.source.text, pool.text(hit.document))) {
         ++report.counts[is_source ? "candidates that were the source" : "candidates too like the source"];
         kept += options_.fill_gaps ? 0 : 1;
         continue;
       }
-      query.candidates.emplace_back(texts, static_cast<std::size_t>(hit.document));
+      query.candidates.push_back(pool.text(hit.document));
       ++kept;
     }
   }
@@ -179,7 +206,7 @@ class MineCandidates {
   std::string instruction_;
   Options options_;
   Exclusion exclusion_;
-  std::shared_ptr<const StringIndex> corpus_;
+  std::shared_ptr<const DocumentPool> corpus_;
 };
 
 }  // namespace reasonembed::remixer

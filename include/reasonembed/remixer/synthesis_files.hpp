@@ -8,14 +8,15 @@
 #include <reasonembed/io/text_file.hpp>
 #include <reasonembed/remixer/records.hpp>
 #include <reasonembed/remixer/shared_text.hpp>
+#include <reasonembed/remixer/text_store.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,22 +27,20 @@ namespace detail {
 /// Texts that many rows of a file repeat, each kept once.
 class RepeatedTexts {
  public:
-  SharedText get(std::string text) {
-    if (const auto found = texts_.find(text); found != texts_.end()) {
-      return found->second;
-    }
-    SharedText shared(std::move(text));
-    texts_.emplace(shared, shared);  // the key looks at the text, which lives as long as the value beside it
-    return shared;
+  /// @param directory  where the texts are kept on the disk; empty: in memory
+  explicit RepeatedTexts(const std::filesystem::path& directory = {})
+      : texts_(directory.empty() ? std::make_shared<TextStore>() : std::make_shared<TextStore>(directory)) {}
+  SharedText get(std::string_view text) {
+    return text.empty() ? SharedText() : TextStore::share(texts_, texts_->add(text).first);
   }
 
  private:
-  std::unordered_map<std::string_view, SharedText> texts_;
+  std::shared_ptr<TextStore> texts_;
 };
 
 inline void put_source(io::Json& row, const SourceDocument& source) {
   if (!source.text.empty()) {
-    row["source"] = source.text.str();
+    row["source"] = source.text.view();
   }
   if (!source.id.empty()) {
     row["source_id"] = source.id;
@@ -53,14 +52,14 @@ inline SourceDocument find_source(const io::JsonFields& row, RepeatedTexts& text
 inline io::Json texts_json(const std::vector<SharedText>& texts) {
   io::Json array = io::Json::array();
   for (const SharedText& text : texts) {
-    array.push_back(text.str());
+    array.push_back(text.view());
   }
   return array;
 }
 inline std::vector<SharedText> read_documents(const io::JsonFields& row, RepeatedTexts& texts) {
   std::vector<SharedText> documents;
-  for (std::string& text : row.get_strings("docs")) {
-    documents.push_back(texts.get(std::move(text)));
+  for (const std::string& text : row.get_strings("docs")) {
+    documents.push_back(texts.get(text));
   }
   return documents;
 }
@@ -109,10 +108,12 @@ inline void write_mined(const std::filesystem::path& path,
     return row;
   });
 }
-/// @throws  as read_generated
-[[nodiscard]] inline std::vector<MinedQuery> read_mined(const std::filesystem::path& path) {
+/// @param texts_in  a directory to keep the texts in, on the disk, where they are larger than memory (see TextStore)
+/// @throws          as read_generated; IoError if the texts can't be kept there
+[[nodiscard]] inline std::vector<MinedQuery> read_mined(const std::filesystem::path& path,
+                                                        const std::filesystem::path& texts_in = {}) {
   std::vector<MinedQuery> queries;
-  detail::RepeatedTexts texts;
+  detail::RepeatedTexts texts(texts_in);
   io::for_each_json_line(path, [&](const io::JsonFields& row) {
     queries.push_back({row.get_string("query"), detail::find_source(row, texts), detail::read_documents(row, texts)});
   });

@@ -54,16 +54,9 @@ class Bm25 {
   /// @throws           ConfigError if k1 or b is out of range
   /// @note             O(words) time and memory
   explicit Bm25(std::span<const std::string> documents, Options options = {}, A analyzer = A())
-      : options_(options), analyzer_(std::move(analyzer)), size_(static_cast<Index>(documents.size())) {
-    require_options();
-    std::vector<Posting> postings;  // by document
-    std::vector<double> lengths;
-    lengths.reserve(documents.size());
-    for (const std::string& text : documents) {
-      lengths.push_back(static_cast<double>(count_words(text, postings, static_cast<Index>(lengths.size()))));
-    }
-    invert(postings, lengths);
-  }
+      : Bm25(options, std::move(analyzer), documents) {}
+  explicit Bm25(std::span<const std::string_view> documents, Options options = {}, A analyzer = A())
+      : Bm25(options, std::move(analyzer), documents) {}
 
   /// @return  N
   [[nodiscard]] Index size() const { return size_; }
@@ -104,6 +97,18 @@ class Bm25 {
     std::vector<Index> words;
   };
 
+  template <class Text>
+  Bm25(Options options, A analyzer, std::span<const Text> documents)
+      : options_(options), analyzer_(std::move(analyzer)), size_(static_cast<Index>(documents.size())) {
+    require_options();
+    std::vector<Posting> postings;  // by document
+    std::vector<double> lengths;
+    lengths.reserve(documents.size());
+    for (const std::string_view text : documents) {
+      lengths.push_back(static_cast<double>(count_words(text, postings, static_cast<Index>(lengths.size()))));
+    }
+    invert(postings, lengths);
+  }
   void require_options() const {
     constexpr std::string_view kWhere = "retrieval::Bm25";
     if (!(options_.k1 >= 0) || !std::isfinite(options_.k1)) {

@@ -139,4 +139,41 @@ TEST_SUITE("data/corpus") {
     CHECK(corpus.texts()[static_cast<std::size_t>(corpus.find("ET_addon:3"))] ==
           "the earth rotates on its tilted axis");
   }
+
+  TEST_CASE("for_each_document: passes the documents of read_corpus, one after another") {
+    const test::Scratch scratch;
+    const auto path =
+        scratch.write("corpus.jsonl",
+                      "{\"_id\": \"a\", \"title\": \"T\", \"text\": \"x\"}\n{\"id\": 7, \"contents\": \"\"}\n"
+                      "{\"id\": \"c\", \"content\": \"z\"}\n");
+    std::vector<std::string> notes;
+    const Corpus expected = read_corpus(path, notes);
+    std::vector<std::string> again;
+    Corpus got;
+    re::data::for_each_document(path, again, [&](std::string_view id, std::string text) { got.add(id, text); });
+    CHECK(got == expected);
+    CHECK(again == notes);
+    CHECK(notes.size() == 1);
+    const Corpus ids = re::data::read_corpus_ids(path, again);
+    CHECK(ids.ids() == expected.ids());
+    CHECK(ids.texts() == std::vector<std::string>(3));
+  }
+
+  TEST_CASE("for_each_document: refuses what read_corpus refuses, after the documents before it") {
+    const test::Scratch scratch;
+    const auto path =
+        scratch.write("corpus.jsonl", "{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"a\", \"text\": \"y\"}\n");
+    std::vector<std::string> notes;
+    int count = 0;
+    const std::string message = path.string() + ":2: id is \"a\", expected another one than line 1 has";
+    CHECK_THROWS_WITH_AS(
+        re::data::for_each_document(path, notes, [&](std::string_view, const std::string&) { ++count; }),
+        message.c_str(),
+        re::DataError);
+    CHECK(count == 1);
+    CHECK_THROWS_WITH_AS((void)re::data::read_corpus_ids(path, notes), message.c_str(), re::DataError);
+    const auto empty = scratch.write("empty.jsonl", "");
+    CHECK_THROWS_AS(re::data::for_each_document(empty, notes, [](std::string_view, const std::string&) {}),
+                    re::DataError);
+  }
 }

@@ -207,4 +207,15 @@ TEST_SUITE("data/retrieval_dataset") {
     CHECK(graded.corpus.size() == 420);
     CHECK(graded.queries.size() == 21);
   }
+
+  TEST_CASE("read_retrieval_dataset: without texts everything else is the same") {
+    const auto with = re::data::read_retrieval_dataset(test::source_path("examples/data"), {.split = "test"});
+    const auto without =
+        re::data::read_retrieval_dataset(test::source_path("examples/data"), {.split = "test", .texts = false});
+    CHECK(without.corpus.ids() == with.corpus.ids());
+    CHECK(without.corpus.texts() == std::vector<std::string>(with.corpus.texts().size()));
+    CHECK(without.qrels == with.qrels);
+    CHECK(without.queries == with.queries);
+    CHECK(without.notes == with.notes);
+  }
 }

@@ -38,7 +38,7 @@ struct Fixed {
       return instruction == "none" ? re::retrieval::Rankings(queries.size()) : found;
     }
   };
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* progress) const {
+  [[nodiscard]] Searcher index(const rx::DocumentTexts& documents, re::Progress* progress) const {
     if (progress != nullptr) {
       progress->advance(static_cast<Index>(documents.size()));
     }

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "support/named_options.hpp"
+#include "support/scratch.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -46,7 +47,7 @@ struct InOrder {
       return found;
     }
   };
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* progress) const {
+  [[nodiscard]] Searcher index(const rx::DocumentTexts& documents, re::Progress* progress) const {
     progress->advance(static_cast<Index>(documents.size()));
     pool->assign(documents.begin(), documents.end());
     return {static_cast<Index>(documents.size()), asked};
@@ -253,7 +254,7 @@ TEST_SUITE("remixer/mine_candidates") {
 
   TEST_CASE("run: a candidate of many queries is in memory once") {
     const Mined mined = mine({"a", "b", "c"}, {query("q1", "b"), query("q2", "c")});
-    CHECK(mined.queries[0].candidates[0].str().data() == mined.queries[1].candidates[0].str().data());
+    CHECK(mined.queries[0].candidates[0].view().data() == mined.queries[1].candidates[0].view().data());
   }
 
   TEST_CASE("MineCandidates: refuses impossible options") {
@@ -263,5 +264,23 @@ TEST_SUITE("remixer/mine_candidates") {
     CHECK_THROWS_WITH_AS((void)MineCandidates(InOrder(), Texts{}, "", {.kept = 0}),
                          "remixer::MineCandidates: kept is 0, expected at least 1",
                          re::ConfigError);
+  }
+
+  TEST_CASE("run: candidates of a pool on the disk are those of the same texts in memory, and keep the pool") {
+    const test::Scratch scratch;
+    const Texts corpus = {"s", "a", "", "b", "a", "c"};
+    const std::vector<GeneratedQuery> queries = {query("q1", "s"), query("a", "elsewhere"), query("q3", "c")};
+    const Mined expected = mine(corpus, queries);
+    Mined got;
+    {
+      auto pool = std::make_shared<rx::DocumentPool>(scratch.path());
+      for (const std::string& text : corpus) {
+        pool->add(text);
+      }
+      got = mine(MineCandidates(InOrder(), std::shared_ptr<const rx::DocumentPool>(std::move(pool))), queries);
+    }
+    CHECK(got.queries == expected.queries);
+    CHECK(got.report == expected.report);
+    CHECK(texts_of(got.queries[0]) == Texts{"a", "b", "c", "elsewhere"});
   }
 }

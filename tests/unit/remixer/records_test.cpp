@@ -48,7 +48,7 @@ TEST_SUITE("remixer/records") {
     check_value(record, [](rx::MinedQuery& r) { r.candidates.pop_back(); });
     check_value(record, [](rx::MinedQuery& r) { r.candidates[0] = "other"; });
     const rx::MinedQuery copy = record;  // NOLINT(performance-unnecessary-copy-initialization): the copy is the test
-    CHECK(copy.candidates[1].str().data() == record.candidates[1].str().data());
+    CHECK(copy.candidates[1].view().data() == record.candidates[1].view().data());
   }
 
   TEST_CASE("AnnotatedQuery: is a value") {

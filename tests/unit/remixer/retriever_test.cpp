@@ -21,7 +21,7 @@ namespace {
 struct LongestFirst {
   class Searcher {
    public:
-    explicit Searcher(std::span<const std::string> documents) : documents_(documents) {}
+    explicit Searcher(std::span<const std::string_view> documents) : documents_(documents) {}
     Searcher(const Searcher&) = delete;
     Searcher& operator=(const Searcher&) = delete;
     Searcher(Searcher&&) = delete;
@@ -44,10 +44,10 @@ struct LongestFirst {
     }
 
    private:
-    std::span<const std::string> documents_;
+    std::span<const std::string_view> documents_;
   };
-  [[nodiscard]] Searcher index(std::span<const std::string> documents, re::Progress* /*progress*/) const {
-    return Searcher(documents);
+  [[nodiscard]] Searcher index(const rx::DocumentTexts& documents, re::Progress* /*progress*/) const {
+    return Searcher(documents.texts());
   }
 };
 static_assert(rx::Retriever<LongestFirst>);
@@ -74,5 +74,34 @@ TEST_SUITE("remixer/retriever") {
     const auto mined = run_stage(stage, {{"q", {"id", "ccc"}, {}}}, report);
     REQUIRE(mined.size() == 1);
     CHECK(mined[0].candidates == std::vector<rx::SharedText>{"dddd", "bb"});
+  }
+
+  TEST_CASE("DocumentTexts: a list is a corpus as it is") {
+    const std::vector<std::string> list = {"a", "b", ""};
+    const rx::DocumentTexts documents = list;
+    CHECK(documents.size() == 3);
+    CHECK(documents.in_corpus() == 3);
+    CHECK(documents.corpus_size() == 3);
+    CHECK(documents.row(2) == 2);
+    CHECK(documents.row(3) == rx::DocumentTexts::kNoRow);
+    CHECK(documents[1].data() == list[1].data());  // no copy
+    CHECK(rx::DocumentTexts().size() == 0);
+    CHECK(rx::DocumentTexts().corpus_size() == 0);
+  }
+
+  TEST_CASE("DocumentTexts: the first are of the corpus, the others are not") {
+    const std::vector<Index> rows = {0, 4};
+    const rx::DocumentTexts documents({"a", "b", "elsewhere"}, rows, 9);
+    CHECK(documents.size() == 3);
+    CHECK(documents.in_corpus() == 2);
+    CHECK(documents.corpus_size() == 9);
+    CHECK(documents.row(0) == 0);
+    CHECK(documents.row(1) == 4);
+    CHECK(documents.row(2) == rx::DocumentTexts::kNoRow);
+    CHECK(std::vector<std::string_view>(documents.begin(), documents.end()) ==
+          std::vector<std::string_view>{"a", "b", "elsewhere"});
+    const rx::DocumentTexts none({"elsewhere"}, {}, 2);  // a corpus of blank documents
+    CHECK(none.in_corpus() == 0);
+    CHECK(none.row(0) == rx::DocumentTexts::kNoRow);
   }
 }

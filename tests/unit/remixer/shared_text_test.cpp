@@ -23,13 +23,13 @@ TEST_SUITE("remixer/shared_text") {
   TEST_CASE("SharedText: copies look at the same bytes, whatever becomes of the first") {
     auto first = std::make_unique<SharedText>(std::string(1000, 'x'));
     const SharedText second = *first;
-    const char* bytes = second.str().data();
-    CHECK(bytes == first->str().data());
+    const char* bytes = second.view().data();
+    CHECK(bytes == first->view().data());
     first.reset();
     CHECK(second.str() == std::string(1000, 'x'));
     SharedText moved = second;
     const SharedText third = std::move(moved);
-    CHECK(third.str().data() == bytes);
+    CHECK(third.view().data() == bytes);
   }
 
   TEST_CASE("operator==: compares texts, not places") {
@@ -40,16 +40,29 @@ TEST_SUITE("remixer/shared_text") {
     CHECK(!(SharedText(std::string("a\0b", 3)) == SharedText("a")));
   }
 
-  TEST_CASE("SharedText: a text of a list keeps the list") {
-    auto list = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{"one", "two"});
-    const std::weak_ptr<const std::vector<std::string>> watch = list;
+  TEST_CASE("SharedText: a text that somebody else keeps lives as long as he does, and he as it") {
+    struct Keeper {
+      std::string text = "two";
+      re::remixer::KeptText kept = {text};
+    };
+    auto keeper = std::make_shared<const Keeper>();
+    const std::weak_ptr<const Keeper> watch = keeper;
     {
-      const SharedText two(list, 1);
-      list.reset();
+      const SharedText two(std::shared_ptr<const re::remixer::KeptText>(keeper, &keeper->kept));
+      keeper.reset();
       CHECK(!watch.expired());
       CHECK(two.str() == "two");
-      CHECK(two.str().data() == watch.lock()->at(1).data());  // no copy
+      CHECK(two.view().data() == watch.lock()->text.data());  // no copy
     }
     CHECK(watch.expired());
+  }
+
+  TEST_CASE("str: is a copy, view is none") {
+    const SharedText text(std::string(100, 'x'));
+    const std::string copy = text.str();
+    CHECK(copy == text.view());
+    CHECK(copy.data() != text.view().data());
+    CHECK(SharedText().str().empty());
+    static_assert(sizeof(SharedText) == 2 * sizeof(void*));
   }
 }

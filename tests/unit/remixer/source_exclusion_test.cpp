@@ -129,4 +129,40 @@ TEST_SUITE("remixer/source_exclusion") {
     const std::vector<std::string> texts = {"a"};
     CHECK_THROWS_AS(SourceExclusion(texts, {.near = {.threshold = 2}}), re::ConfigError);
   }
+
+  TEST_CASE("NearSource: property: says what is_source says of texts that differ, and nothing while it is off") {
+    for (const bool on : {false, true}) {
+      for (const double threshold : {0.3, 0.8, 1.0}) {
+        CAPTURE(on);
+        CAPTURE(threshold);
+        const re::remixer::SourceExclusionOptions options{.near_duplicates = on, .near = {.threshold = threshold}};
+        const re::remixer::NearSource near(options);
+        const std::vector<std::string> texts = random_corpus(9);
+        std::size_t found = 0;
+        for (std::size_t i = 0; i < texts.size(); i += 3) {
+          for (const std::string& other : texts) {
+            if (texts[i] != other) {
+              const bool expected = SourceExclusion::is_source(texts[i], other, options);
+              found += expected ? 1 : 0;
+              if (near(texts[i], other) != expected) {
+                CAPTURE(texts[i]);
+                CHECK(near(texts[i], other) == expected);
+              }
+            }
+          }
+        }
+        CHECK((found > 0) == on);
+      }
+    }
+  }
+
+  TEST_CASE("NearSource: texts without words are near nothing; bad options are refused although the switch is off") {
+    const re::remixer::NearSource near({.near_duplicates = true, .near = {.threshold = 0.01}});
+    CHECK(!near("", ""));
+    CHECK(!near("...", "!"));
+    CHECK(!near("a b c", ""));
+    CHECK(near("A b, c", "a B c."));
+    CHECK_THROWS_AS((re::remixer::NearSource{{.near = {.threshold = 0.0}}}), re::ConfigError);
+    CHECK_THROWS_AS((re::remixer::NearSource{{.near = {.shingles = {.length = 0}}}}), re::ConfigError);
+  }
 }

@@ -60,7 +60,7 @@ TEST_SUITE("remixer/synthesis_files") {
     const test::Scratch scratch;
     scratch.write("m.jsonl", "{\"query\":\"p\",\"docs\":[\"a\",\"b\"]}\n{\"query\":\"q\",\"docs\":[\"b\"]}\n");
     const std::vector<MinedQuery> queries = rx::read_mined(scratch / "m.jsonl");
-    CHECK(queries[0].candidates[1].str().data() == queries[1].candidates[0].str().data());
+    CHECK(queries[0].candidates[1].view().data() == queries[1].candidates[0].view().data());
   }
 
   TEST_CASE("labelled: what is written is read, in the form that other tools know") {
@@ -116,5 +116,16 @@ TEST_SUITE("remixer/synthesis_files") {
     rx::write_mined(scratch / "m.jsonl", {}, "");
     CHECK(rx::read_mined(scratch / "m.jsonl").empty());
     CHECK_THROWS_AS(rx::write_mined(scratch / "none" / "m.jsonl", {}, ""), re::IoError);
+  }
+
+  TEST_CASE("read_mined: texts may lie on the disk") {
+    const test::Scratch scratch;
+    const std::vector<MinedQuery> queries = {{"q", {"id", "source"}, {"a", "b"}}, {"r", {}, {"b", "source", ""}}};
+    rx::write_mined(scratch / "m.jsonl", queries, "Find.");
+    const std::vector<MinedQuery> read = rx::read_mined(scratch / "m.jsonl", scratch.path());
+    CHECK(read == queries);
+    CHECK(read[1].candidates[1].view().data() == read[0].source.text.view().data());
+    CHECK(scratch.count() == 1);
+    CHECK_THROWS_AS((void)rx::read_mined(scratch / "m.jsonl", scratch / "missing"), re::IoError);
   }
 }

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace re = reasonembed;
 namespace rx = reasonembed::remixer;
@@ -140,5 +141,43 @@ TEST_SUITE("replicate/synthesis_config") {
     CHECK(config.tasks[0].splits == std::vector<std::string>{"test"});
     CHECK(config.options.sample.most_documents == 72);
     CHECK(config.options.mine == rx::MineCandidatesOptions{.kept = 10, .fill_gaps = true});
+  }
+
+  TEST_CASE("read_synthesis_config: vectors are one file or several, of all tasks or of one") {
+    const std::string dense = "[mine]\nretriever = \"dense\"\nmodel = \"dir\"\n";
+    CHECK(read(kBright + dense).retriever.vectors.empty());
+    CHECK(read(kBright + dense + "vectors = \"v.npy\"\n").retriever.vectors == std::vector<std::string>{"v.npy"});
+    CHECK(read(kBright + dense + "vectors = [\"a.npy\", \"b.npy\"]\n").retriever.vectors ==
+          std::vector<std::string>{"a.npy", "b.npy"});
+    const SynthesisConfig config = read(kBright + "vectors = \"pony.npy\"\n" + kOwnTask + dense);
+    CHECK(config.tasks[0].vectors == std::vector<std::string>{"pony.npy"});
+    CHECK(config.tasks[1].vectors.empty());
+    CHECK(refused(kBright + dense + "vectors = 3\n") == "c.toml:8: mine.vectors is 3, expected an array of strings");
+    CHECK(refused(kBright + "[mine]\nvectors = \"v.npy\"\n") ==
+          "c.toml:6: mine.vectors is given, expected none, as mine.retriever is \"bm25\"");
+    CHECK(refused(kBright + "vectors = \"v.npy\"\n") ==
+          "c.toml:5: task[0].vectors is given, expected none, as mine.retriever is \"bm25\"");
+  }
+
+  TEST_CASE("read_synthesis_config: near-duplicates are left out where a table says so") {
+    CHECK(read(kBright).retriever.exclusion == rx::SourceExclusionOptions{});
+    CHECK(read(kBright + "[mine]\nnear_duplicates = {}\n").retriever.exclusion ==
+          rx::SourceExclusionOptions{.near_duplicates = true});
+    CHECK(read(kBright + "[mine.near_duplicates]\nthreshold = 0.6\nunit = \"characters\"\nlength = 5\n")
+              .retriever.exclusion ==
+          rx::SourceExclusionOptions{
+              .near_duplicates = true,
+              .near = {.threshold = 0.6, .shingles = {.unit = rx::ShingleUnit::kCharacters, .length = 5}}});
+    CHECK(refused(kBright + "[mine]\nnear_duplicates = true\n") ==
+          "c.toml:6: mine.near_duplicates is a truth value, expected a table");
+    CHECK(refused(kBright + "[mine.near_duplicates]\nthreshhold = 0.6\n")
+              .starts_with("c.toml:6: key is \"mine.near_duplicates.threshhold\", expected "
+                           "\"mine.near_duplicates.threshold\""));
+    CHECK(refused(kBright + "[mine]\nnear_duplicates = {threshold = 2}\n") ==
+          "remixer::NearDuplicates: threshold is 2.000000, expected a number in (0, 1]");
+    CHECK(refused(kBright + "[mine]\nnear_duplicates = {length = 0}\n") ==
+          "remixer::shingles: length is 0, expected at least 1");
+    CHECK(refused(kBright + "[mine]\nnear_duplicates = {unit = \"lines\"}\n")
+              .starts_with("c.toml:6: mine.near_duplicates.unit is \"lines\""));
   }
 }

@@ -1,6 +1,10 @@
 #include "replicate/synthesize.hpp"
 
+#include <reasonembed/data/corpus.hpp>
 #include <reasonembed/data/training_rows.hpp>
+#include <reasonembed/io/json.hpp>
+#include <reasonembed/io/npy.hpp>
+#include <reasonembed/model/any_text_encoder.hpp>
 #include <reasonembed/remixer/synthesis_files.hpp>
 
 #include <doctest/doctest.h>
@@ -13,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -189,5 +194,96 @@ TEST_SUITE("replicate/synthesize") {
       CHECK(fields.get_array("messages").back()["content"] == asked[row++]);
     });
     CHECK(row == 72);
+  }
+
+  TEST_CASE("run: vectors in files give the candidates that the encoder gives in memory, and other files are refused") {
+    const test::Scratch scratch;
+    SynthesisConfig config = example(scratch);
+    config.options.write_reasoning = false;
+    (void)run(config);
+    const std::string mined = test::content_of(scratch / "everyday" / "mined.jsonl");
+    std::vector<std::string> notes;
+    const re::data::Corpus corpus = re::data::read_corpus(test::source_path("examples/data/corpus.jsonl"), notes);
+    const auto encoder = re::model::AnyTextEncoder<>::load(replicate::find_model(config.retriever.model));
+    const re::Matrix<float> vectors = encoder.encode_document(std::span(corpus.texts()), nullptr);
+    const std::string first = (scratch / "first.npy").string();
+    const std::string second = (scratch / "second.npy").string();
+    re::io::write_npy(first, vectors.view().row_block(0, 200));
+    re::io::write_npy(second, vectors.view().row_block(200, vectors.rows() - 200));
+    config.retriever.vectors = {first, second};
+    (void)run(config);
+    CHECK(test::content_of(scratch / "everyday" / "mined.jsonl") == mined);
+    config.tasks[0].vectors = {first};  // those of the task count, and are too few
+    CHECK_THROWS_WITH_AS((void)run(config),
+                         (first + ": number of vectors is 200, expected " + std::to_string(corpus.size()) +
+                          ", one for each document of the corpus")
+                             .c_str(),
+                         re::DataError);
+    config.tasks[0].vectors = {second, first};
+    CHECK_THROWS_AS((void)run(config), re::DataError);
+    config.tasks[0].vectors.clear();
+    config.retriever.kind = replicate::RetrieverKind::kFused;
+    (void)run(config);
+    const std::string fused = test::content_of(scratch / "everyday" / "mined.jsonl");
+    config.retriever.vectors.clear();
+    (void)run(config);
+    CHECK(test::content_of(scratch / "everyday" / "mined.jsonl") == fused);
+    CHECK(fused != mined);
+  }
+
+  TEST_CASE("run: a near-copy of a source is a candidate, and none where near-duplicates are left out") {
+    const test::Scratch scratch;
+    const std::string source =
+        "Salt draws water out of the cells of a vegetable by osmosis, because water passes the membrane to where less "
+        "of it is. The pressure within the cells falls, they lose their shape, and what was crisp is limp within the "
+        "hour; a cook calls this sweating.";
+    std::string lines;
+    const auto document = [&](const std::string& id, const std::string& text) {
+      lines += re::io::dump_json({{"id", id}, {"text", text}}, -1) + "\n";
+    };
+    document("source", source);
+    document("copy", "NOTE: " + source + " (Reprinted.)");
+    document("other", "Water that boils takes heat without becoming hotter.");
+    scratch.write("corpus.jsonl", lines);
+    const std::string toml =
+        "out = \"" + (scratch / "out").string() + "\"\n[[task]]\nname = \"own\"\ncorpus = \"" +
+        (scratch / "corpus.jsonl").string() +
+        "\"\ndomain = \"Cooking\"\nquery_form = \"a question\"\nrelevance = \"it explains it\"\n[mine]\n";
+    const auto candidates = [&](const std::string& mining) {
+      (void)run(read_synthesis_config(scratch.write("c.toml", toml + mining)));
+      std::set<std::string> found;
+      for (const rx::MinedQuery& query : rx::read_mined(scratch / "out" / "own" / "mined.jsonl")) {
+        if (query.source.id == "source") {
+          for (const rx::SharedText& candidate : query.candidates) {
+            found.insert(candidate.str().substr(0, 5));
+          }
+        }
+      }
+      return found;
+    };
+    CHECK(candidates("") == std::set<std::string>{"NOTE:", "Water"});
+    CHECK(candidates("near_duplicates = {}\n") == std::set<std::string>{"Water"});
+    CHECK(candidates("near_duplicates = {threshold = 0.99}\n") == std::set<std::string>{"NOTE:", "Water"});
+    CHECK(test::content_of(scratch / "out" / "own" / "report.json").find("too like the source") == std::string::npos);
+    (void)run(read_synthesis_config(scratch.write("c.toml", toml + "near_duplicates = {}\n")));
+    CHECK(test::content_of(scratch / "out" / "own" / "report.json").find("candidates too like the source") !=
+          std::string::npos);
+  }
+
+  TEST_CASE("read_task_data: documents in their order, copies with one text, nothing left in the directory") {
+    const test::Scratch scratch;
+    scratch.write("corpus.jsonl",
+                  "{\"id\": \"a\", \"title\": \"T\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \" \"}\n"
+                  "{\"id\": \"c\", \"text\": \"T x\"}\n");
+    replicate::TaskConfig task;
+    task.corpus = (scratch / "corpus.jsonl").string();
+    const replicate::TaskData data = replicate::read_task_data(task, scratch / "texts");
+    REQUIRE(data.documents.size() == 3);
+    CHECK(data.documents[0] == rx::SourceDocument{"a", "T x"});
+    CHECK(data.documents[1] == rx::SourceDocument{"b", ""});
+    CHECK(data.documents[2].text.view().data() == data.documents[0].text.view().data());
+    CHECK(data.pool->size() == 1);
+    CHECK(data.pool->corpus_size() == 3);
+    CHECK(std::filesystem::is_empty(scratch / "texts"));
   }
 }

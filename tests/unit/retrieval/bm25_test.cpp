@@ -299,4 +299,11 @@ TEST_SUITE("retrieval/bm25") {
                          "retrieval::Bm25::search: excluded.size() is 2, expected 1",
                          re::ShapeError);
   }
+
+  TEST_CASE("Bm25: views of documents give the index of the documents") {
+    const Texts documents = {"a b", "b c c", ""};
+    const std::vector<std::string_view> views(documents.begin(), documents.end());
+    CHECK(Bm25(views).search(Texts{"b c"}) == Bm25(documents).search(Texts{"b c"}));
+    CHECK(Bm25(views).vocabulary_size() == 3);
+  }
 }
