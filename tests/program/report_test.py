@@ -77,7 +77,7 @@ def test_contamination(program, root):
     expect(report['leaking_rows'] == [3, 8], report['leaks'])
     expect([leak['kind'] for leak in report['leaks']] == ['exact', 'n-gram'], report['leaks'])
     expect(read(root / 'kept.jsonl') == [row for i, row in enumerate(rows) if i not in (3, 8)], 'other rows were kept')
-    expect((root / 'planted.md').read_text().startswith('## Contamination check'), 'no text for a model card')
+    expect((root / 'planted.md').read_text().startswith('## Contamination'), 'no text for a model card')
     expect('2 rows left out' in done.stdout, done.stdout)
 
 
