@@ -66,9 +66,7 @@ class ContaminationCheck {
     }
     if (config_->benchmarks.empty()) {
       for (const TaskConfig& task : config.tasks) {
-        for (const std::string& split : task.data.empty() ? std::vector<std::string>() : task.splits) {
-          add(task.task.name + " " + split, task.data, split);
-        }
+        add_left_out(task);
       }
     }
     if (checks_ && !config_->model.empty()) {
@@ -102,6 +100,16 @@ class ContaminationCheck {
   }
 
  private:
+  /// The data sets whose judged documents the task leaves out.
+  void add_left_out(const TaskConfig& task) {
+    if (task.data.empty()) {
+      return;
+    }
+    const std::vector<std::string> all = {""};
+    for (const std::string& split : task.splits.empty() ? all : task.splits) {
+      add(task.task.name + (split.empty() ? "" : " " + split), task.data, split);
+    }
+  }
   void add(const std::string& name, const std::string& directory, const std::string& split) {
     add_benchmark(gate_, name, directory, split);
     checks_ = true;

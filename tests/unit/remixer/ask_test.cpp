@@ -81,13 +81,13 @@ TEST_SUITE("remixer/ask") {
     REQUIRE(model.calls.size() == 6);
     for (const ChatCall& call : model.calls) {
       CHECK(call.input == "{\"i\":" + std::to_string(call.id) + "}");
-      REQUIRE(call.output != nullptr);
+      REQUIRE((call.output != nullptr));
       CHECK(call.output({.text = "x"}) == "x");
     }
     ScriptedModel plain([](const ChatCall&) { return says("word"); });
     (void)ask_model(plain, 1);
     CHECK(plain.calls.at(0).input.empty());
-    CHECK(plain.calls.at(0).output == nullptr);
+    CHECK((plain.calls.at(0).output == nullptr));
   }
 
   TEST_CASE("ask: questions that end without a value are lost, and all are settled in the end") {

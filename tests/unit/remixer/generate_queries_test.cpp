@@ -105,7 +105,7 @@ TEST_SUITE("remixer/generate_queries") {
     CHECK(re::io::parse_json(model.calls.at(0).input, "input") ==
           re::io::Json{{"document_id", "d7"}, {"length", conditions.length}, {"level", conditions.level}});
     CHECK(re::io::parse_json(model.calls.at(1).input, "input")["document_id"] == rx::text_id("Another text."));
-    CHECK(model.calls.at(0).output == rx::query_output);
+    CHECK((model.calls.at(0).output == rx::query_output));
   }
 
   TEST_CASE("run: every kind of task has a prompt of its own") {
