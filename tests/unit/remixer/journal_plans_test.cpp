@@ -100,6 +100,7 @@ TEST_SUITE("remixer/journal_plans") {
     const auto path = scratch / "j.sqlite";
     Journal journal(path);
     journal.plan(std::vector<StageOfTask>{{"a", "write"}});
+    journal.begin_stage("a", "write");
     const auto settled = [&] { return number(path, "SELECT settled FROM plans"); };
     journal.note_progress("a", "write", {.total = 10, .settled = 1});
     CHECK(settled() == 1);  // the first is due at once
