@@ -4,6 +4,8 @@
 #include <reasonembed/data/training_rows.hpp>
 #include <reasonembed/remixer/annotate_relevance.hpp>
 #include <reasonembed/remixer/assemble.hpp>
+#include <reasonembed/remixer/benchmark_items.hpp>
+#include <reasonembed/remixer/contamination.hpp>
 #include <reasonembed/remixer/dense_retriever.hpp>
 #include <reasonembed/remixer/generate_queries.hpp>
 #include <reasonembed/remixer/inspect_items.hpp>
@@ -45,13 +47,16 @@ inline rx::Task everyday_task() {
           .batch_size = 16};
 }
 
-inline re::data::TrainingRows rows_named(std::string name, std::vector<re::data::TrainingRow> rows) {
+inline re::data::TrainingRows rows_named(std::string name,
+                                         std::vector<re::data::TrainingRow> rows,
+                                         std::string contamination) {
   re::data::TrainingDataset dataset(std::move(name));
   for (re::data::TrainingRow& row : rows) {
     dataset.add(std::move(row));
   }
   re::data::TrainingRows all;
   all.datasets.push_back(std::move(dataset));
+  all.contamination = std::move(contamination);
   return all;
 }
 
@@ -92,7 +97,11 @@ Remix remix(const std::filesystem::path& recordings,
       }
     }
   }
-  return {rows_named("mined", result.items), rows_named("source", std::move(source_rows))};
+  rx::ContaminationGate gate;  // what it finds goes into the cards of models that these rows train
+  gate.add("held-out questions", rx::benchmark_items(held_out));
+  const std::string mined_leaks = gate.check(result.items).to_markdown();
+  const std::string source_leaks = gate.check(source_rows).to_markdown();
+  return {rows_named("mined", result.items, mined_leaks), rows_named("source", std::move(source_rows), source_leaks)};
 }
 
 }  // namespace examples

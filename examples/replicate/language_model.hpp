@@ -3,17 +3,16 @@
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/remixer/any_language_model.hpp>
 
+#include "run_journal.hpp"
 #include "toml_section.hpp"
 #ifdef REPLICATE_HAS_REMIXER
 #include <reasonembed/remixer/batch_files.hpp>
-#include <reasonembed/remixer/call_names.hpp>
 #include <reasonembed/remixer/http_language_model.hpp>
 #include <reasonembed/remixer/journal.hpp>
 #include <reasonembed/remixer/journaled.hpp>
 #include <reasonembed/remixer/record_replay.hpp>
 #endif
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -95,11 +94,11 @@ inline void read_model(TomlSection& section, ModelConfig& config) {
   section.finish();
 }
 
-/// @return  the model; its answers are in the journal, if there is one, before anything is made of them
+/// @return  the model; its answers are in the journal before anything is made of them
 /// @throws  ConfigError, IoError, DataError as the models
 inline re::remixer::AnyLanguageModel make_language_model(const ModelConfig& config,
                                                          const std::string& task,
-                                                         const std::shared_ptr<re::remixer::Journal>& journal) {
+                                                         const JournalPointer& journal) {
   const auto recorded = [&](auto model) -> re::remixer::AnyLanguageModel {
     if (config.record.empty()) {
       return re::remixer::AnyLanguageModel(std::move(model), journal);
@@ -108,7 +107,12 @@ inline re::remixer::AnyLanguageModel make_language_model(const ModelConfig& conf
   };
   switch (config.kind) {
     case ModelKind::kReplay:
-      return re::remixer::Replay(std::vector<std::filesystem::path>(config.replay.begin(), config.replay.end()));
+      return re::remixer::AnyLanguageModel(
+          re::remixer::Journaled(
+              re::remixer::Replay(std::vector<std::filesystem::path>(config.replay.begin(), config.replay.end())),
+              *journal,
+              re::remixer::JournalUse::kRecords),
+          journal);
     case ModelKind::kBatch: {
       re::remixer::BatchFilesOptions options = config.batch;
       options.requests /= task;  // a run replaces the requests of the one before
@@ -119,66 +123,16 @@ inline re::remixer::AnyLanguageModel make_language_model(const ModelConfig& conf
   }
 }
 
-/// Whether a model's answers are kept in a journal.
-inline bool needs_journal(const ModelConfig& config) {
-  return config.kind != ModelKind::kReplay;
-}
-
-using JournalPointer = std::shared_ptr<re::remixer::Journal>;
-inline JournalPointer open_journal(const std::filesystem::path& path) {
-  return std::make_shared<re::remixer::Journal>(path);
-}
-
-/// Prints how far each stage has come; also while another process is at work.
-inline void print_status(const std::filesystem::path& path) {
-  re::remixer::Journal journal = re::remixer::Journal::read_only(path);
-  std::printf("%-26s %10s %10s %10s %14s %14s %10s\n",
-              "stage",
-              "calls",
-              "answered",
-              "failed",
-              "prompt tokens",
-              "written tokens",
-              "money");
-  for (const re::remixer::StageStatus& stage : journal.status()) {
-    std::printf("%-26s %10lld %10lld %10lld %14lld %14lld %10.2f\n",
-                stage.stage.c_str(),
-                static_cast<long long>(stage.calls),
-                static_cast<long long>(stage.done),
-                static_cast<long long>(stage.calls - stage.done),
-                static_cast<long long>(stage.prompt_tokens),
-                static_cast<long long>(stage.completion_tokens),
-                stage.money);
-    for (const auto& [fault, count] : stage.failed) {
-      std::printf("  %lld %s\n", static_cast<long long>(count), std::string(name_of(fault)).c_str());
-    }
-  }
-}
-
 #else
 
 // Built without libcurl and SQLite: prompts can be looked at and candidates mined, but nobody can be asked.
 struct ModelConfig {};
-using JournalPointer = std::shared_ptr<void>;
 
-[[noreturn]] inline void refuse_models() {
-  throw re::ConfigError::invalid(
-      "reasonembed synthesize", "this program", "built without libcurl and SQLite", "one that can ask language models");
-}
 inline void read_model(TomlSection& /*section*/, ModelConfig& /*config*/) {}
-inline bool needs_journal(const ModelConfig& /*config*/) {
-  return false;
-}
-inline JournalPointer open_journal(const std::filesystem::path& /*path*/) {
-  return nullptr;
-}
 inline re::remixer::AnyLanguageModel make_language_model(const ModelConfig& /*config*/,
                                                          const std::string& /*task*/,
                                                          const JournalPointer& /*journal*/) {
-  refuse_models();
-}
-inline void print_status(const std::filesystem::path& /*path*/) {
-  refuse_models();
+  refuse_journal();
 }
 
 #endif

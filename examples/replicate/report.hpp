@@ -1,6 +1,6 @@
 #pragma once
 /// @file `reasonembed report`: how trivial, how clean and how consistent training data is; `reasonembed distill`: a
-/// fine-tuning set for a small annotator. Both work on files alone.
+/// fine-tuning set for a small annotator. Both work on files and journals alone.
 #include <reasonembed/core/expected.hpp>
 #include <reasonembed/data/find_dataset.hpp>
 #include <reasonembed/data/retrieval_dataset.hpp>
@@ -14,6 +14,8 @@
 #include <reasonembed/remixer/labelled_rows.hpp>
 #include <reasonembed/remixer/triviality_report.hpp>
 
+#include "contamination_check.hpp"
+#include "run_journal.hpp"
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -94,13 +96,6 @@ inline std::vector<re::remixer::PositivePair> read_pairs(const std::filesystem::
   return re::remixer::positive_pairs(rows.rows);
 }
 
-/// NAME=FILE, or FILE alone, named by its stem.
-inline std::pair<std::string, std::string> named_file(const std::string& argument) {
-  const std::size_t at = argument.find('=');
-  return at == std::string::npos ? std::pair(std::filesystem::path(argument).stem().string(), argument)
-                                 : std::pair(argument.substr(0, at), argument.substr(at + 1));
-}
-
 inline void report_triviality(const ReportOptions& options) {
   const std::optional<ReportModel> model = load_report_model(options);
   const re::remixer::RougeOptions rouge{.stemming = options.stemming};
@@ -142,11 +137,7 @@ inline void report_contamination(const ReportOptions& options) {
       {.ngram = options.ngram, .cosine = model ? options.cosine : 0.0, .positives = !options.no_positives});
   for (const std::string& argument : options.benchmarks) {
     const auto [name, directory] = named_file(argument);
-    const auto dataset = re::data::read_retrieval_dataset(re::data::find_dataset(directory), {.split = options.split});
-    for (const std::string& note : dataset.notes) {
-      std::fprintf(stderr, "%s\n", note.c_str());
-    }
-    gate.add(name, re::remixer::benchmark_items(dataset));
+    add_benchmark(gate, name, directory, options.split);
   }
   const re::ThreadPool pool(options.threads);
   const auto report = model ? gate.check(training.rows, *model) : gate.check(training.rows, &pool);
@@ -177,10 +168,7 @@ inline void report_agreement(const ReportOptions& options) {
   const auto [second_name, second] = named_file(options.second);
   re::Index unmatched = 0;
   const re::remixer::AgreementReport report(
-      first_name,
-      second_name,
-      re::remixer::confusion_of_rows(
-          re::remixer::read_labelled_rows(first), re::remixer::read_labelled_rows(second), unmatched));
+      first_name, second_name, re::remixer::confusion_of_rows(read_labels(first), read_labels(second), unmatched));
   const re::eval::Table table = report.table();
   std::printf("%s\n%s%s\n", table.title.c_str(), re::eval::plain_text(table).c_str(), table.note.c_str());
   if (unmatched > 0) {
@@ -229,13 +217,15 @@ inline void register_report(CLI::App& app) {
 
   CLI::App* agreement = command->add_subcommand("agreement", "How far two annotators agree.");
   add_common(agreement);
-  agreement->add_option("--first", options->first, "[NAME=]FILE of labelled rows")->required();
-  agreement->add_option("--second", options->second, "[NAME=]FILE of labelled rows")->required();
+  agreement->add_option("--first", options->first, "[NAME=]FILE of labelled rows, or a journal")->required();
+  agreement->add_option("--second", options->second, "[NAME=]FILE of labelled rows, or a journal")->required();
   agreement->callback([options] { report_agreement(*options); });
 }
 
 struct DistillFiles {
   std::string in = {};
+  std::string journal = {};
+  std::string task = {};
   std::string out = {};
   std::string held_out = {};
   re::remixer::DistillationOptions options = {};
@@ -245,15 +235,23 @@ inline void register_distill(CLI::App& app) {
   CLI::App* command = app.add_subcommand("distill", "Annotations into a fine-tuning set for a small annotator.");
   auto files = std::make_shared<DistillFiles>();
   command->option_defaults()->always_capture_default();
-  command->add_option("--in", files->in, "JSON Lines: query, document, messages, answer, score")->required();
+  CLI::Option_group* source = command->add_option_group("annotations", "where they are");
+  source->add_option("--journal", files->journal, "those that the last run of a synthesis has used");
+  source->add_option("--in", files->in, "JSON Lines: query, document, messages, answer, score");
+  source->require_option(1);
+  command->add_option("--task", files->task, "with --journal: those of one task");
   command->add_option("--out", files->out, "where the examples to train on go")->required();
   command->add_option("--held-out-out", files->held_out, "where those held out go");
   command->add_option("--held-out", files->options.held_out, "part of the queries to hold out");
+  command->add_option("--least-score", files->options.least_score, "annotations with a lower score are left out");
+  command->add_option("--most-score", files->options.most_score, "annotations with a higher score are left out");
   command->add_option("--longest", files->options.longest, "characters of the longest example");
   command->add_option("--balance", files->options.balance, "times the rarest score that another may have; 0: all");
   command->add_option("--seed", files->options.seed, "of the choices");
   command->callback([files] {
-    const auto set = re::remixer::distill(re::remixer::read_annotation_records(files->in), files->options);
+    const auto records = files->journal.empty() ? re::remixer::read_annotation_records(files->in)
+                                                : read_journal_annotations(files->journal, files->task);
+    const auto set = re::remixer::distill(records, files->options);
     re::remixer::write_chat_examples(files->out, set.train);
     if (!files->held_out.empty()) {
       re::remixer::write_chat_examples(files->held_out, set.held_out);

@@ -52,6 +52,18 @@ struct StageModels {
   ModelConfig reasoning = {};
 };
 
+/// What rows are checked for; without a table of its own, the data sets that the tasks leave out.
+struct ContaminationConfig {
+  bool enabled = true;
+  bool strict = false;                       // rows with a leak are left out
+  std::vector<std::string> benchmarks = {};  // [NAME=]DIRECTORY
+  std::string split = "test";                // of these
+  re::Index ngram = 13;
+  bool positives = true;
+  std::string model = {};  // directory of an encoder, to compare vectors too
+  double cosine = 0.9;
+};
+
 struct SynthesisConfig {
   std::filesystem::path out = {};
   std::filesystem::path journal = {};  // of all calls; in `out` unless the file says otherwise
@@ -59,6 +71,7 @@ struct SynthesisConfig {
   RetrieverConfig retriever = {};
   re::remixer::SynthesisOptions options = {};
   StageModels models = {};
+  ContaminationConfig contamination = {};
   std::vector<TaskConfig> tasks = {};
 };
 
@@ -191,6 +204,19 @@ inline void read_mining(TomlSection& file, SynthesisConfig& config) {
   mine.finish();
 }
 
+inline void read_contamination(TomlSection& file, ContaminationConfig& config) {
+  TomlSection section = file.section("contamination");
+  section.read("enabled", config.enabled);
+  section.read("strict", config.strict);
+  section.read("benchmarks", config.benchmarks);
+  section.read("split", config.split);
+  section.read("ngram", config.ngram);
+  section.read("positives", config.positives);
+  section.read("model", config.model);
+  section.read("cosine", config.cosine);
+  section.finish();
+}
+
 /// A task of BRIGHT by its name, or one that the file describes.
 inline TaskConfig read_task(TomlSection& section, const re::remixer::Prompts& prompts) {
   TaskConfig config;
@@ -259,6 +285,7 @@ inline TaskConfig read_task(TomlSection& section, const re::remixer::Prompts& pr
   config.models = {config.models.generate, config.models.generate, config.models.generate, config.models.generate};
   detail::read_stages(file, config.options, config.models);
   detail::read_mining(file, config);
+  detail::read_contamination(file, config.contamination);
   const re::remixer::Prompts prompts =
       config.prompts.empty() ? re::remixer::Prompts() : re::remixer::Prompts(config.prompts);
   for (TomlSection& task : file.sections("task")) {

@@ -33,6 +33,7 @@
 #include <reasonembed/remixer/vector_file_retriever.hpp>
 #include <reasonembed/remixer/write_reasoning_queries.hpp>
 
+#include "contamination_check.hpp"
 #include "synthesis_config.hpp"
 
 #include <cstdio>
@@ -43,6 +44,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -176,20 +178,59 @@ struct SynthesisSummary {
 /// Makes the model that a stage asks for a task.
 using MakeModel = std::function<rx::AnyLanguageModel(std::string_view stage, const std::string& task)>;
 
+/// Told how far a stage of a task has come.
+using WatchRun =
+    std::function<void(const std::string& task, std::string_view stage, const rx::StageProgress& progress)>;
+
+/// The stages of a run whose progress is worth telling, in their order.
+inline std::vector<TaskAndStage> stages_of(const SynthesisConfig& config) {
+  using Llm = rx::AnyLanguageModel;
+  std::vector<TaskAndStage> stages;
+  for (const TaskConfig& task : config.tasks) {
+    const auto add = [&](std::string_view stage) { stages.emplace_back(task.task.name, std::string(stage)); };
+    if (config.options.filter_domain) {
+      add(rx::FilterDomain<Llm>::name);
+    }
+    add(rx::GenerateQueries<Llm>::name);
+    add(rx::MineCandidates<rx::Bm25Retriever<>>::name);
+    add(rx::AnnotateRelevance<Llm>::name);
+    if (config.options.write_reasoning) {
+      add(rx::WriteReasoningQueries<Llm>::name);
+    }
+  }
+  return stages;
+}
+
+/// The ids of a task's documents by text; of equal texts the first. The data must outlive it.
+inline std::function<std::string(std::string_view)> ids_by_text(const TaskData& data) {
+  return [&data](std::string_view text) {
+    const re::Index number = data.pool->find(text);
+    return number == rx::DocumentPool::kAbsent
+               ? std::string()
+               : data.documents[static_cast<std::size_t>(data.pool->rows()[static_cast<std::size_t>(number)])].id;
+  };
+}
+
 /// Runs the pipeline for each task. Each leaves, under `out`, TASK/generated.jsonl, TASK/mined.jsonl,
-/// TASK/labelled.jsonl and TASK/report.json; and, where no answer is still to come, rows/TASK.jsonl.
+/// TASK/labelled.jsonl and TASK/report.json; and, where no answer is still to come, rows/TASK.jsonl. What a check of
+/// all rows for texts of benchmarks has found lies beside them as rows/contamination.md, which goes into model cards.
 class Synthesis {
  public:
-  Synthesis(const SynthesisConfig& config, MakeModel make_model, re::ProgressOptions progress)
+  Synthesis(const SynthesisConfig& config, MakeModel make_model, re::ProgressOptions progress, WatchRun watch = {})
       : config_(&config),
         make_model_(std::move(make_model)),
         progress_(std::move(progress)),
-        prompts_(read_prompts(config)) {}
+        watch_(std::move(watch)),
+        prompts_(read_prompts(config)),
+        contamination_(config) {}
 
   SynthesisSummary run() {
     const Retrievers retrievers(config_->retriever);
     for (const TaskConfig& task : config_->tasks) {
       run_task(task, retrievers);
+    }
+    if (summary_.unanswered == 0) {
+      contamination_.write();
     }
     return summary_;
   }
@@ -224,16 +265,24 @@ class Synthesis {
     std::filesystem::create_directories(config_->out / config.task.name);
     const TaskData data = read_task_data(config, config_->out / config.task.name);
     std::vector<rx::StageReport> reports;
-    const rx::PipelineOptions shown{
-        .progress = progress_, .label = config.task.name, .on_stage = [&](const rx::StageReport& report) {
-          data.pool->release();
-          if (report.stage != rx::InspectItems<int>::name) {
-            reports.push_back(report);
-          }
-          if (report.failures_by(rx::CallFault::kNotRecorded) > 0) {
-            throw Unanswered();
-          }
-        }};
+    const rx::PipelineOptions shown{.progress = progress_,
+                                    .label = config.task.name,
+                                    .on_stage =
+                                        [&](const rx::StageReport& report) {
+                                          data.pool->release();
+                                          if (report.stage != rx::InspectItems<int>::name) {
+                                            reports.push_back(report);
+                                          }
+                                          if (report.failures_by(rx::CallFault::kNotRecorded) > 0) {
+                                            throw Unanswered();
+                                          }
+                                        },
+                                    .on_progress =
+                                        [&](std::string_view stage, const rx::StageProgress& progress) {
+                                          if (watch_) {
+                                            watch_(config.task.name, stage, progress);
+                                          }
+                                        }};
     std::vector<re::data::TrainingRow> rows;
     try {
       rows = rows_of(config, sources(config, data, shown), data, retrievers, shown);
@@ -253,6 +302,8 @@ class Synthesis {
     const std::filesystem::path out = config_->out / task.name;
     Llm writer = make_model_(rx::GenerateQueries<Llm>::name, task.name);
     Llm annotator = make_model_(rx::AnnotateRelevance<Llm>::name, task.name);
+    rx::AnnotateRelevance<Llm> annotate(annotator, task, options.annotate, prompts_);
+    annotate.name_documents(ids_by_text(data));
     rx::Pipeline pipeline(rx::GenerateQueries<Llm>(writer, task, options.generate, prompts_),
                           rx::InspectItems<rx::GeneratedQuery>([&](std::span<const rx::GeneratedQuery> queries) {
                             write_generated(out / "generated.jsonl", queries);
@@ -261,7 +312,7 @@ class Synthesis {
                           rx::InspectItems<rx::MinedQuery>([&](std::span<const rx::MinedQuery> queries) {
                             write_mined(out / "mined.jsonl", queries, task.instruction);
                           }),
-                          rx::AnnotateRelevance<Llm>(annotator, task, options.annotate, prompts_),
+                          std::move(annotate),
                           rx::InspectItems<rx::AnnotatedQuery>([&](std::span<const rx::AnnotatedQuery> queries) {
                             write_labelled(out / "labelled.jsonl", queries);
                           }),
@@ -276,7 +327,7 @@ class Synthesis {
   }
 
   void finish_task(const rx::Task& task,
-                   const std::vector<re::data::TrainingRow>& rows,
+                   std::vector<re::data::TrainingRow>& rows,
                    const std::vector<rx::StageReport>& reports) {
     re::io::Json json = re::io::Json::array();
     re::Index unanswered = 0;
@@ -288,6 +339,9 @@ class Synthesis {
     const std::filesystem::path file = config_->out / "rows" / (task.name + ".jsonl");
     std::filesystem::create_directories(file.parent_path());
     if (unanswered == 0) {
+      if (const re::Index dropped = contamination_.check(rows); dropped > 0) {
+        std::printf("%s: %td rows with a text of a benchmark left out\n", task.name.c_str(), dropped);
+      }
       re::io::write_file_atomically(file, [&](re::io::AtomicFile& target) {
         for (const re::data::TrainingRow& row : rows) {
           target.write(re::io::dump_json(training_row_json(row), -1) + "\n");
@@ -304,7 +358,9 @@ class Synthesis {
   const SynthesisConfig* config_;
   MakeModel make_model_;
   re::ProgressOptions progress_;
+  WatchRun watch_;
   rx::Prompts prompts_;
+  ContaminationCheck contamination_;
   SynthesisSummary summary_;
 };
 

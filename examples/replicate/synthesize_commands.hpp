@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace replicate {
@@ -43,15 +44,11 @@ inline const ModelConfig& model_of(const SynthesisConfig& config, std::string_vi
                                          : models.reasoning;
 }
 
-/// Opens the journal when the first model needs it.
-inline MakeModel model_maker(const SynthesisConfig& config) {
-  return [&config, journal = JournalPointer()](std::string_view stage, const std::string& task) mutable {
-    const ModelConfig& model = model_of(config, stage);
-    if (!journal && needs_journal(model)) {
-      std::filesystem::create_directories(std::filesystem::absolute(config.journal).parent_path());
-      journal = open_journal(config.journal);
-    }
-    return make_language_model(model, task, journal);
+/// Makes models whose calls are in the journal, as the task's.
+inline MakeModel model_maker(const SynthesisConfig& config, JournalPointer journal) {
+  return [&config, journal = std::move(journal)](std::string_view stage, const std::string& task) {
+    begin_stage(journal, task, stage);
+    return make_language_model(model_of(config, stage), task, journal);
   };
 }
 
@@ -65,7 +62,12 @@ inline void synthesize(const SynthesizeOptions& options) {
     print_generation_prompts(config, stdout);
     return;
   }
-  const SynthesisSummary summary = Synthesis(config, model_maker(config), re::ProgressOptions{}).run();
+  const JournalPointer journal = open_journal(config.journal);
+  plan_run(journal, stages_of(config));
+  const auto watch = [&](const std::string& task, std::string_view stage, const rx::StageProgress& progress) {
+    note_progress(journal, task, stage, progress);
+  };
+  const SynthesisSummary summary = Synthesis(config, model_maker(config, journal), re::ProgressOptions{}, watch).run();
   if (summary.unanswered > 0) {
     std::printf("%td calls wait for their answers; run the same command again when they are there\n",
                 summary.unanswered);
@@ -102,11 +104,18 @@ inline void mine(const OneStageOptions& options) {
 inline void annotate(const OneStageOptions& options) {
   const SynthesisConfig config = read_synthesis_config(options.config);
   const TaskConfig& task = find_task(config, options.task, options.config);
-  rx::AnyLanguageModel model = model_maker(config)("annotate_relevance", task.task.name);
+  const JournalPointer journal = open_journal(config.journal);
+  rx::AnyLanguageModel model = model_maker(config, journal)("annotate_relevance", task.task.name);
   rx::AnnotateRelevance stage(model, task.task, config.options.annotate, read_prompts(config));
-  rx::StageReport report;
   std::filesystem::create_directories(config.out);
-  const auto annotated = run_stage(stage, rx::read_mined(options.in, config.out), report, re::ProgressOptions{});
+  const TaskData data = read_task_data(task, config.out);
+  stage.name_documents(ids_by_text(data));
+  rx::StageReport report;
+  const auto watch = [&](const rx::StageProgress& progress) {
+    note_progress(journal, task.task.name, "annotate_relevance", progress);
+  };
+  const auto annotated = run_stage(
+      stage, rx::read_mined(options.in, config.out), report, re::ProgressOptions{}, "annotate_relevance", watch);
   rx::write_labelled(options.out, annotated);
   std::printf("%s", describe(report).c_str());
 }

@@ -91,6 +91,7 @@
 #include <reasonembed/loss/contrastive.hpp>
 #include <reasonembed/loss/reasoning_intensity.hpp>
 #include <reasonembed/loss/weighting.hpp>
+#include <reasonembed/model/adapter_card.hpp>
 #include <reasonembed/model/adapter_set.hpp>
 #include <reasonembed/model/any_text_encoder.hpp>
 #include <reasonembed/model/base64.hpp>
@@ -222,6 +223,7 @@
 #include <reasonembed/text/byte_tokenizer.hpp>
 #include <reasonembed/text/byte_trie.hpp>
 #include <reasonembed/text/character_map.hpp>
+#include <reasonembed/text/name_pattern.hpp>
 #include <reasonembed/text/newer_characters.hpp>
 #include <reasonembed/text/normalization_form.hpp>
 #include <reasonembed/text/normalizers.hpp>

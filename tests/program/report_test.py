@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""`reasonembed report` and `reasonembed distill` on files: the shipped data, planted leaks, broken rows.
+"""`reasonembed report` and `reasonembed distill` on files: the shipped data, planted leaks, broken rows, and the journal
+of a synthesis whose answers are replayed.
 
 usage: report_test.py REASONEMBED
 """
+import contextlib
 import json
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -77,7 +80,7 @@ def test_contamination(program, root):
     expect(report['leaking_rows'] == [3, 8], report['leaks'])
     expect([leak['kind'] for leak in report['leaks']] == ['exact', 'n-gram'], report['leaks'])
     expect(read(root / 'kept.jsonl') == [row for i, row in enumerate(rows) if i not in (3, 8)], 'other rows were kept')
-    expect((root / 'planted.md').read_text().startswith('## Contamination check'), 'no text for a model card')
+    expect((root / 'planted.md').read_text().startswith('## Contamination'), 'no text for a model card')
     expect('2 rows left out' in done.stdout, done.stdout)
 
 
@@ -107,12 +110,99 @@ def test_distill(program, root):
     expect((root / 'train.jsonl').read_bytes() == before, 'the same seed gave other examples')
 
 
+def synthesize(program, root):
+    """Makes rows of the shipped corpus with BM25 and recorded answers: queries from the shipped recording, annotations
+    from one that this function writes, as their keys depend on the candidates. Returns the journal."""
+    config = root / 'remix.toml'
+    recording = root / 'answers.jsonl'
+    head = {'format': 'reasonembed recording 1', 'model': 'written for these prompts by hand'}
+    recording.write_text(json.dumps(head) + '\n')
+    config.write_text((DATA / 'remix.toml').read_text().replace('out = "remix"', f'out = "{root}/out"')
+                      .replace('"examples/data', f'"{DATA}').replace('retriever = "dense"', 'retriever = "bm25"')
+                      .replace('model = "all-MiniLM-L6-v2"', '')
+                      .replace('replay = [', f'replay = [\n  "{recording}",'))
+    stages = {'annotate_relevance': lambda key: f'Because of {key[:6]}.\n<score>{1 + int(key[:2], 16) % 5}</score>',
+              'write_reasoning_queries': lambda key: f'The essential problem is {key}.'}
+    for stage in [*stages, None]:  # each run asks one stage more, and the journal says what nobody has answered
+        done = run(program, 'synthesize', '--config', config)
+        expect(done.returncode == 0, done.stderr)
+        if stage is None:
+            expect(done.stdout.endswith(f' rows in {root}/out/rows\n'), done.stdout)
+            return root / 'out/journal.sqlite'
+        with contextlib.closing(sqlite3.connect(root / 'out/journal.sqlite')) as journal:
+            keys = [key.hex() for key, in journal.execute('SELECT key FROM calls WHERE fault = ? AND stage = ?',
+                                                          ('not_recorded', stage))]
+        expect(len(keys) > 0, f'nothing is missing in {stage}')
+        with recording.open('a') as file:
+            for key in keys:
+                file.write(json.dumps({'key': key, 'stage': stage, 'text': stages[stage](key)}) + '\n')
+
+
+def test_journal(program, root):
+    journal = synthesize(program, root)
+    out = root / 'out'
+    labelled = read(out / 'everyday/labelled.jsonl')
+    pairs = sum(len(row['labels']) for row in labelled)
+    expect(len(labelled) == 72 and pairs == 720, f'{len(labelled)} queries with {pairs} candidates')
+    with contextlib.closing(sqlite3.connect(journal)) as database:
+        def count(sql):
+            return database.execute(sql).fetchone()[0]
+        expect(count('SELECT count(*) FROM generated_queries') == 72, 'queries are missing in the journal')
+        expect(count('SELECT count(*) FROM annotations') == pairs, 'annotations are missing in the journal')
+        expect(count('SELECT count(*) FROM annotations JOIN generated_queries USING (task, query_id, query)') == pairs,
+               'annotations and queries do not fit each other')
+        ids = {json.loads(line)['id'] for line in (DATA / 'corpus.jsonl').read_text().splitlines()}
+        expect({row[0] for row in database.execute('SELECT document_id FROM annotations')} <= ids, 'an unknown id')
+        rows = read(out / 'rows/everyday.jsonl')
+        expect({tuple(row) for row in database.execute('SELECT query, reasoning_query FROM reasoning_queries')} ==
+               {(row['query'], row['reasoning_query']) for row in rows}, 'other reasoning queries')
+    status = run(program, 'synthesize', '--config', root / 'remix.toml', '--status').stdout.splitlines()
+    expect([line.split()[:4] for line in status[1:]] ==
+           [['generate_queries', '72', '0', '0'], ['mine_candidates', '549', '0', '0'],
+            ['annotate_relevance', '720', '0', '0'], ['write_reasoning_queries', str(len(rows)), '0', '0']], status)
+
+    command = [program, 'distill', '--journal', journal, '--out', root / 'train.jsonl', '--held-out-out',
+               root / 'held.jsonl']
+    done = run(*command)
+    expect(done.returncode == 0, done.stderr)
+    train, held = read(root / 'train.jsonl'), read(root / 'held.jsonl')
+    expect(len(train) + len(held) == pairs, done.stdout)
+    scores = {label for row in labelled for label in row['labels']}
+    for row in train + held:
+        *prompt, answer = row['messages']
+        expect(prompt[-1]['role'] == 'user' and '<document>' in prompt[-1]['content'], row)
+        expect(answer['role'] == 'assistant' and '<score>' in answer['content'], row)
+    high = run(*command, '--least-score', 4, '--task', 'everyday')
+    wanted = sum(label >= 4 for row in labelled for label in row['labels'])
+    expect(high.returncode == 0 and len(read(root / 'train.jsonl')) + len(read(root / 'held.jsonl')) == wanted,
+           high.stdout + high.stderr)
+    balanced = run(*command, '--balance', 1)
+    counts = [sum(f'<score>{score}<' in row['messages'][-1]['content'] for row in read(root / 'train.jsonl'))
+              for score in scores]
+    expect(balanced.returncode == 0 and len(set(counts)) == 1, counts)
+    other = run(program, 'distill', '--journal', journal, '--task', 'nobody', '--out', root / 'x.jsonl')
+    expect(other.returncode == 1 and 'task "nobody" is 0' in other.stderr, other.stderr)
+    both = run(program, 'distill', '--journal', journal, '--in', journal, '--out', root / 'x.jsonl')
+    expect(both.returncode != 0 and not (root / 'x.jsonl').exists(), 'two sources at once')
+
+    labels = [{'query': row['query'], 'docs': row['docs'], 'labels': row['labels']} for row in labelled]
+    agreement = [program, 'report', 'agreement', '--out', root / 'agreement.json', '--first', journal, '--second']
+    expect(run(*agreement, journal).returncode == 0, 'a journal can not be compared')
+    report = json.loads((root / 'agreement.json').read_text())
+    expect((report['items'], report['exact']) == (pairs, 1.0), report)
+    expect(run(*agreement, write(root / 'labels.jsonl', labels)).returncode == 0, 'a journal and a file of rows')
+    card = (out / 'rows/contamination.md').read_text()
+    expect(card.startswith('## Contamination') and 'everyday test' in card, card)
+
+
 def test_errors(program, root):
     broken = write(root / 'broken.jsonl', [{'query': 'a', 'pos': ['b']}, {'query': 1}])
     for command in (['report', 'triviality', '--set', broken], ['report', 'triviality', '--set', root / 'absent'],
                     ['report', 'contamination', '--rows', broken, '--benchmark', DATA], ['report', 'triviality'],
                     ['report', 'agreement', '--first', broken, '--second', broken],
-                    ['distill', '--in', broken, '--out', root / 'x.jsonl']):
+                    ['distill', '--in', broken, '--out', root / 'x.jsonl'],
+                    ['distill', '--journal', broken, '--out', root / 'x.jsonl'],
+                    ['distill', '--journal', root / 'absent', '--out', root / 'x.jsonl']):
         done = run(program, *command)
         expect(done.returncode == 1 and done.stderr.startswith('error: '), f'{command}: {done.stderr}')
     expect(f'{broken}:2' in run(program, 'report', 'triviality', '--set', broken).stderr, 'the line is not named')
@@ -121,7 +211,7 @@ def test_errors(program, root):
 
 def main():
     program = pathlib.Path(sys.argv[1])
-    for test in (test_triviality, test_contamination, test_agreement, test_distill, test_errors):
+    for test in (test_triviality, test_contamination, test_agreement, test_distill, test_journal, test_errors):
         with tempfile.TemporaryDirectory() as directory:
             test(program, pathlib.Path(directory))
         print(f'{test.__name__} passed')

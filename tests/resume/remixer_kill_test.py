@@ -2,7 +2,9 @@
 """Calls to a language model that are killed with SIGKILL at random moments, and started again each time, end with the
 rows of a run that was left alone, and no call is paid twice except those in flight at a kill.
 
-usage: remixer_kill_test.py PROGRAM [--kills N] [--calls N] [--seed S]        PROGRAM is remixer_job
+usage: remixer_kill_test.py PROGRAM [--synthesize] [--kills N] [--calls N] [--seed S]
+
+PROGRAM is remixer_job; with --synthesize it is `reasonembed`, whose command of that name makes rows of 60 documents.
 """
 import argparse
 import asyncio
@@ -54,7 +56,7 @@ class Server:
                     continue
                 length = int(head.split('content-length:')[1].split('\r\n')[0])
                 body = await reader.readexactly(length)
-                status, answer = self.answer(json.loads(body)['messages'][0]['content'])
+                status, answer = self.answer(json.loads(body)['messages'][-1]['content'])
                 digest = hashlib.sha256(body).digest()
                 await asyncio.sleep(0.002 + 0.03 * digest[0] / 255)
                 text = json.dumps(answer)
@@ -71,8 +73,17 @@ class Server:
                 self.turned_away.add(prompt)
                 return 503, {'error': {'message': 'busy'}}
             self.paid[prompt] += 1
-        choice = {'message': {'content': f'{digest.hexdigest()} to "{prompt[:40]}"\n'}, 'finish_reason': 'stop'}
+        choice = {'message': {'content': self.text(prompt, digest.hexdigest())}, 'finish_reason': 'stop'}
         return 200, {'choices': [choice], 'usage': {'prompt_tokens': len(prompt), 'completion_tokens': 7}}
+
+    @staticmethod
+    def text(prompt, digest):
+        """A query, a score or a query with its reasoning, where the prompt asks for one, and some text elsewhere."""
+        if '<document>' in prompt and '<query>' in prompt:
+            return f'It says so in {digest[:8]}.\n<score>{1 + int(digest[:4], 16) % 5}</score>'
+        if '<document>' in prompt:
+            return f'"Why is topic{int(digest[:2], 16) % 12} like {digest}?"'
+        return f'{digest} to "{prompt[:40]}"\n'
 
     def take(self):
         """Returns what was paid since the last time. Waits for requests that a killed client has left in sockets: a
@@ -96,7 +107,7 @@ def journalled(directory):
         if not database.execute('SELECT count(*) FROM sqlite_master').fetchone()[0]:
             return set()
         rows = database.execute('SELECT messages FROM calls JOIN prompts ON call = id WHERE fault IS NULL')
-        return {json.loads(row[0])[0]['content'] for row in rows}
+        return {json.loads(row[0])[-1]['content'] for row in rows}
 
 
 def expect(condition, message):
@@ -104,24 +115,98 @@ def expect(condition, message):
         raise SystemExit(message)
 
 
-def start(program, directory, server, calls):
+class RemixerJob:
+    """Two stages of calls."""
+
+    def __init__(self, program, calls):
+        self.program, self.calls = program, calls
+
+    def command(self, directory, server):
+        return [self.program, str(directory), server.url, str(self.calls)]
+
+    def rows(self, directory):
+        rows = (directory / 'rows.jsonl').read_bytes()
+        expect(rows.count(b'\n') == self.calls // 2, 'a row is missing')
+        return rows
+
+
+class Synthesize:
+    """The program: 40 queries, up to eight candidates of each, and a query with its reasoning for each row."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def command(self, directory, server):
+        (directory / 'corpus.jsonl').write_text(''.join(
+            json.dumps({'id': f'd{i}', 'text': f'Passage {i} on topic{i % 12}. ' + f'Something about topic{i % 7}. ' * 12})
+            + '\n' for i in range(60)))
+        (directory / 'remix.toml').write_text(f"""
+            out = "{directory}/out"
+            journal = "{directory}/journal.sqlite"
+            [model]
+            url = "{server.url}"
+            name = "test-model"
+            key_environment = ""
+            proxy = ""
+            in_flight = {IN_FLIGHT}
+            retries = 20
+            first_wait = 0.01
+            longest_wait = 0.1
+            price_prompt = 1.0
+            [sample]
+            most_documents = 40
+            [mine]
+            kept = 8
+            threads = 1
+            [[task]]
+            name = "topics"
+            corpus = "{directory}/corpus.jsonl"
+            domain = "topics"
+            query_form = "a question"
+            relevance = "it is on the topic"
+            """)
+        return [self.program, 'synthesize', '--config', str(directory / 'remix.toml')]
+
+    def rows(self, directory):
+        self.check_status(directory)
+        rows = (directory / 'out/rows/topics.jsonl').read_bytes()
+        expect(rows.count(b'\n') >= 20, 'rows are missing')
+        return rows
+
+    def check_status(self, directory):
+        """The journal of a run that has ended has nothing left, and its views have what the stages' files have."""
+        status = subprocess.run([self.program, 'synthesize', '--status', '--config', str(directory / 'remix.toml')],
+                                capture_output=True, text=True, check=True).stdout.splitlines()[1:]
+        stages = [line.split() for line in status]
+        expect([line[0] for line in stages] ==
+               ['generate_queries', 'mine_candidates', 'annotate_relevance', 'write_reasoning_queries'], status)
+        expect(all(line[2] == '0' and line[3] == '0' for line in stages), status)
+        with contextlib.closing(sqlite3.connect(directory / 'journal.sqlite')) as journal:
+            queries = {row[0] for row in journal.execute('SELECT query FROM generated_queries')}
+            labels = {tuple(row) for row in journal.execute('SELECT query, score FROM annotations')}
+        labelled = [json.loads(line) for line in (directory / 'out/topics/labelled.jsonl').read_text().splitlines()]
+        expect(queries == {row['query'] for row in labelled}, 'the journal shows other queries')
+        expect(labels == {(row['query'], label) for row in labelled for label in row['labels']},
+               'the journal shows other annotations')
+
+
+def start(job, directory, server):
     directory.mkdir(exist_ok=True)
-    return subprocess.Popen([program, str(directory), server.url, str(calls)], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(job.command(directory, server), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def finish(process):
     error = process.communicate()[1].decode()
-    expect(process.returncode == 0, f'remixer_job ended with {process.returncode}: {error}')
+    expect(process.returncode == 0, f'{process.args} ended with {process.returncode}: {error}')
 
 
-def killed_run(program, server, directory, calls, chance, whole, kills):
+def killed_run(job, server, directory, calls, chance, whole, kills):
     """Runs the job in a directory to its end, killing it up to `kills` times. Returns the number of kills and how many
     calls were paid twice."""
     done, paid, again = 0, collections.Counter(), 0
     while True:
         known = journalled(directory)
-        process = start(program, directory, server, calls)
+        process = start(job, directory, server)
         try:
             process.wait(chance.uniform(0.0, 0.5 * whole) if done < kills else None)
         except subprocess.TimeoutExpired:
@@ -147,6 +232,7 @@ def killed_run(program, server, directory, calls, chance, whole, kills):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
+    parser.add_argument('--synthesize', action='store_true')
     parser.add_argument('--kills', type=int, default=100 if 'REASONEMBED_LONG_TESTS' in os.environ else 20)
     parser.add_argument('--calls', type=int, default=2000)
     parser.add_argument('--seed', type=int, default=None)
@@ -154,27 +240,29 @@ def main():
     seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
     print(f'seed {seed}', flush=True)
     chance, server = random.Random(seed), Server()
+    program = arguments.program
+    job = Synthesize(program) if arguments.synthesize else RemixerJob(program, arguments.calls)
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
         begin = time.monotonic()
-        finish(start(arguments.program, root / 'alone', server, arguments.calls))
+        finish(start(job, root / 'alone', server))
         whole = time.monotonic() - begin
-        want = (root / 'alone/rows.jsonl').read_bytes()
-        expect(want.count(b'\n') == arguments.calls // 2, 'a row is missing')
+        want = job.rows(root / 'alone')
         alone = server.take()
-        expect(len(alone) == sum(alone.values()) == arguments.calls, 'a call of the run left alone is paid twice')
+        calls = len(alone)
+        expect(sum(alone.values()) == calls, 'a call of the run left alone is paid twice')
+        expect(arguments.synthesize or calls == arguments.calls, f'{calls} of {arguments.calls} calls were made')
 
         kills = rounds = again = 0
         while kills < arguments.kills:
             directory = root / f'killed{rounds}'
             rounds += 1
             server.turned_away.clear()
-            done, twice = killed_run(arguments.program, server, directory, arguments.calls, chance, whole,
-                                     arguments.kills - kills)
+            done, twice = killed_run(job, server, directory, calls, chance, whole, arguments.kills - kills)
             kills, again = kills + done, again + twice
-            expect((directory / 'rows.jsonl').read_bytes() == want,
+            expect(job.rows(directory) == want,
                    f'after {kills} kills: other rows than the run that was left alone')
-        print(f'{kills} kills in {rounds} run(s) of {arguments.calls} calls and {whole:.2f} s: the same rows to the byte; '
+        print(f'{kills} kills in {rounds} run(s) of {calls} calls and {whole:.2f} s: the same rows to the byte; '
               f'{again} calls paid twice, all in flight at a kill ({again / max(kills, 1):.1f} a kill, of {IN_FLIGHT})')
 
 

@@ -36,12 +36,16 @@ struct ReadRowsOptions {
   friend bool operator==(const ReadRowsOptions&, const ReadRowsOptions&) = default;
 };
 
+/// What a check of rows for texts of benchmarks has found, beside the files it is about: Markdown for model cards.
+inline constexpr std::string_view kContaminationFile = "contamination.md";
+
 /// The rows to train on: one dataset for each task.
 struct TrainingRows {
   std::vector<TrainingDataset> datasets = {};
   /// Sentences on what was unusual but no error. Whoever reads rows shows them.
   std::vector<std::string> notes = {};
   std::array<Index, kRowFaults> left_out = {};  ///< rows left out, by RowFault
+  std::string contamination = {};               ///< the text of kContaminationFile, "" where there is none
 
   /// @return  rows of all datasets
   [[nodiscard]] Index size() const {
@@ -195,8 +199,8 @@ inline std::vector<std::filesystem::path> training_files(const std::filesystem::
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     std::error_code unreadable;  // a dangling link has the name of a file, and opening it says what is wrong
-    if (name.starts_with('.')) {
-      continue;  // what editors and file systems leave
+    if (name.starts_with('.') || name.starts_with("contamination.")) {
+      continue;  // what editors and file systems leave; the report, and its other forms
     }
     if (entry->path().extension() == ".jsonl" && !entry->is_directory(unreadable)) {
       files.push_back(entry->path());
@@ -219,13 +223,21 @@ inline std::vector<std::filesystem::path> training_files(const std::filesystem::
   return files;
 }
 
+inline std::string find_contamination(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / kContaminationFile;
+  std::error_code missing;
+  return std::filesystem::exists(file, missing) ? io::read_text_file(file) : std::string();
+}
+
 }  // namespace detail
 
 /// Reads training rows, one JSON object a line; docs/file_formats.md shows the fields.
 ///
 /// @param path  a file, which is one dataset, or a directory, of which every *.jsonl file is one, in the order of the
 ///              bytes of their names, hidden ones excepted; a dataset has the name of its file
-/// @return      rows in the order of the files; what was left out stands in `notes` and `left_out`
+/// @return      rows in the order of the files; what was left out stands in `notes` and `left_out`, and what lies
+/// beside
+///              the files as kContaminationFile in `contamination`
 /// @throws      IoError if a file can't be read; DataError, with file:line where there is one, for a bad row (if
 ///              BadRows::kRefuse), a line of more than 256 MiB, a file without one good row, a directory without a file
 /// @note        memory: as TrainingDataset, and the longest line
@@ -234,11 +246,13 @@ inline std::vector<std::filesystem::path> training_files(const std::filesystem::
   std::error_code missing;  // what can't be looked at can't be opened either, and that says why
   if (!std::filesystem::is_directory(path, missing)) {
     detail::TrainingFileReader(path, options.bad_rows).read(rows);
+    rows.contamination = detail::find_contamination(path.parent_path());
     return rows;
   }
   for (const std::filesystem::path& file : detail::training_files(path, rows.notes)) {
     detail::TrainingFileReader(file, options.bad_rows).read(rows);
   }
+  rows.contamination = detail::find_contamination(path);
   return rows;
 }
 

@@ -46,6 +46,7 @@ struct ModelCard {
   std::vector<CardDataset> datasets = {};
   io::Json settings = {};  ///< an object: options of the training by name, nested as they are
   std::vector<CardScore> scores = {};
+  std::string contamination = {};  ///< a section of Markdown: which benchmarks the training data was checked for
 
   friend bool operator==(const ModelCard&, const ModelCard&) = default;
 };
@@ -109,6 +110,7 @@ inline void require_card(const ModelCard& card) {
   require_text("summary", card.summary);
   require_text("base_model", card.base_model);
   require_text("license", card.license);
+  require_text("contamination", card.contamination);
   for (const std::string& language : card.languages) {
     require_text("languages", language);
   }
@@ -274,6 +276,9 @@ Both put the prompts above before the texts by themselves.
   text += "\n" + detail::card_model_section(model, parameters);
   text += detail::card_training_section(card);
   text += detail::card_score_section(card);
+  if (!card.contamination.empty()) {
+    text += "\n" + card.contamination + (card.contamination.ends_with('\n') ? "" : "\n");
+  }
   return text.append(detail::kCardUsage);
 }
 

@@ -8,11 +8,13 @@
 #include <reasonembed/io/safetensors.hpp>
 #include <reasonembed/io/safetensors_writer.hpp>
 #include <reasonembed/io/utf8.hpp>
+#include <reasonembed/model/adapter_card.hpp>
 #include <reasonembed/model/family.hpp>
 #include <reasonembed/model/lora.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/text/name_pattern.hpp>
 
 #include <array>
 #include <cmath>
@@ -37,7 +39,8 @@ struct PeftConfig {
   Index rank = 0;
   double alpha = 0.0;
   nn::AdapterOptions options;
-  std::vector<std::string> target_modules;  ///< empty if the file gives a regular expression
+  std::vector<std::string> target_modules;            ///< names, or
+  std::optional<text::NamePattern> target_pattern{};  ///< what whole names match; neither: no module must be there
   std::vector<ModulePattern<Index>> rank_pattern;
   std::vector<ModulePattern<double>> alpha_pattern;
 };
@@ -87,7 +90,7 @@ std::vector<ModulePattern<T>> read_patterns(const io::JsonFields& fields, const 
   std::vector<ModulePattern<T>> patterns;
   if (const auto object = fields.find_object(name)) {
     for (const auto& [module, value] : object->json().items()) {
-      require_module_name(fields.where(), name, module);
+      (void)PatternKey(module, fields.where(), name);
       if constexpr (std::same_as<T, Index>) {
         patterns.push_back({module, static_cast<Index>(object->get_int(module, 1, 1 << 20))});
       } else {
@@ -107,8 +110,17 @@ std::vector<ModulePattern<T>> read_patterns(const io::JsonFields& fields, const 
   config.alpha = fields.get_double("lora_alpha");
   config.options.dropout = fields.find_double("lora_dropout", 0.0, 1.0).value_or(0.0);
   config.options.rank_stabilized = fields.find_bool("use_rslora").value_or(false);
-  if (fields.has("target_modules") && fields.json().at("target_modules").is_array()) {
+  const bool chosen_further =
+      (fields.has("layers_to_transform") && !fields.json().at("layers_to_transform").is_null()) ||
+      (fields.has("exclude_modules") && !fields.json().at("exclude_modules").empty());
+  // where not every module that target_modules names has an adapter, those of the file are taken as they are
+  if (!chosen_further && fields.has("target_modules") && fields.json().at("target_modules").is_array()) {
     config.target_modules = fields.get_strings("target_modules");
+  } else if (!chosen_further) {
+    const std::string pattern = fields.find_string("target_modules").value_or("");
+    if (!pattern.empty() && pattern != "all-linear") {  // what that takes depends on PEFT and the class it loads
+      config.target_pattern.emplace(pattern, fields.where(), "target_modules");
+    }
   }
   config.rank_pattern = read_patterns<Index>(fields, "rank_pattern");
   config.alpha_pattern = read_patterns<double>(fields, "alpha_pattern");
@@ -180,10 +192,11 @@ template <class T>
 void require_one_pattern(const std::string& where,
                          const char* field,
                          const std::vector<ModulePattern<T>>& patterns,
+                         const Family& family,
                          const std::string& module) {
   const ModulePattern<T>* first = nullptr;
   for (const ModulePattern<T>& pattern : patterns) {
-    if (names_module(pattern.module, module)) {
+    if (PatternKey(pattern.module, where, field).names(family, module)) {
       if (first != nullptr && first->value != pattern.value) {
         throw ConfigError::invalid(where,
                                    field,
@@ -199,6 +212,7 @@ void require_one_pattern(const std::string& where,
 ///         that the configuration does not give
 [[nodiscard]] inline nn::AdapterShape peft_shape(const io::SafeTensors& file,
                                                  const PeftConfig& config,
+                                                 const Family& family,
                                                  const nn::AdapterTarget& target,
                                                  const std::string& name,
                                                  const PeftModule& module) {
@@ -207,9 +221,9 @@ void require_one_pattern(const std::string& where,
       throw DataError::invalid(file.where(), std::string(kind) + " of module " + name, "missing", "lora_A and lora_B");
     }
   }
-  require_one_pattern(file.where(), "rank_pattern", config.rank_pattern, name);
-  require_one_pattern(file.where(), "alpha_pattern", config.alpha_pattern, name);
-  const Index rank = pattern_value(config.rank_pattern, name, config.rank);
+  require_one_pattern(file.where(), "rank_pattern", config.rank_pattern, family, name);
+  require_one_pattern(file.where(), "alpha_pattern", config.alpha_pattern, family, name);
+  const Index rank = pattern_value(config.rank_pattern, family, name, config.rank);
   for (const auto& [tensor, want] : {std::pair(&module.a, std::vector<Index>{rank, target.inputs}),
                                      {&module.b, std::vector<Index>{target.rows, rank}}}) {
     if (file.tensor(*tensor).shape != want) {
@@ -219,14 +233,19 @@ void require_one_pattern(const std::string& where,
                                 io::shape_text(want) + ", for rank " + std::to_string(rank));
     }
   }
-  return {target, rank, pattern_value(config.alpha_pattern, name, config.alpha)};
+  return {target, rank, pattern_value(config.alpha_pattern, family, name, config.alpha)};
 }
 
 /// @throws DataError naming a module that adapter_config.json targets and the file lacks
 inline void require_targets(const io::SafeTensors& file,
                             const PeftConfig& config,
+                            const Family& family,
                             const std::string& name,
                             bool present) {
+  if (!present && config.target_pattern && matches_module(*config.target_pattern, family, name)) {
+    throw DataError::invalid(
+        file.where(), "module " + name, "missing", "lora_A and lora_B, since the pattern of target_modules matches it");
+  }
   for (const std::string& pattern : config.target_modules) {
     if (!present && names_module(pattern, name)) {
       throw DataError::invalid(file.where(),
@@ -259,9 +278,9 @@ template <nn::NeuralKernels B>
   for (const nn::AdapterTarget& target : targets) {
     known.push_back(detail::checkpoint_module(family, target.module));
     const auto found = modules.find(known.back());
-    detail::require_targets(file, config, known.back(), found != modules.end());
+    detail::require_targets(file, config, family, known.back(), found != modules.end());
     if (found != modules.end()) {
-      shapes.push_back(detail::peft_shape(file, config, target, found->first, found->second));
+      shapes.push_back(detail::peft_shape(file, config, family, target, found->first, found->second));
       tensors.insert(tensors.end(), {found->second.a, found->second.b});
     }
   }
@@ -330,8 +349,9 @@ template <nn::NeuralKernels B>
 
 }  // namespace detail
 
-/// Writes an adapter as PEFT does, in one step: `PeftModel.from_pretrained(AutoModel.from_pretrained(BASE), DIRECTORY)`
-/// opens it, and so does `read_peft_adapter`, with the same matrices to the bit.
+/// Writes an adapter and its README.md as PEFT does, in one step:
+/// `PeftModel.from_pretrained(AutoModel.from_pretrained(BASE), DIRECTORY)` opens it, and so does `read_peft_adapter`,
+/// with the same matrices to the bit.
 ///
 /// @param base  the base model's name or path, for who loads the adapter alone; may be empty
 /// @throws      ConfigError if the directory holds anything but an adapter; NonFiniteError naming module and element;
@@ -361,6 +381,7 @@ void write_peft_adapter(const std::filesystem::path& directory,
   io::write_directory_atomically(directory, [&](const std::filesystem::path& place) {
     io::write_safetensors(place / "adapter_model.safetensors", tensors, {{"format", "pt"}});
     io::write_json(place / "adapter_config.json", config);
+    io::write_file_atomically(place / "README.md", adapter_card_text(config));
   });
 }
 

@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/json.hpp>
 #include <reasonembed/remixer/answer_parser.hpp>
 #include <reasonembed/remixer/ask.hpp>
 #include <reasonembed/remixer/language_model.hpp>
@@ -9,12 +10,14 @@
 #include <reasonembed/remixer/prompts.hpp>
 #include <reasonembed/remixer/records.hpp>
 #include <reasonembed/remixer/stage.hpp>
+#include <reasonembed/remixer/stage_output.hpp>
 #include <reasonembed/remixer/stage_report.hpp>
 #include <reasonembed/remixer/task.hpp>
 #include <reasonembed/text/unicode.hpp>
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,6 +84,9 @@ class AnnotateRelevance {
     }
   }
 
+  /// Gives the id of a candidate by its text, for the journal; without it, and for "", the id is the text's own.
+  void name_documents(std::function<std::string(std::string_view text)> id_of) { id_of_ = std::move(id_of); }
+
   [[nodiscard]] std::vector<AnnotatedQuery> run(std::vector<MinedQuery> mined, StageMonitor& monitor) {
     std::vector<AnnotatedQuery> annotated;
     annotated.reserve(mined.size());
@@ -94,8 +100,13 @@ class AnnotateRelevance {
       const auto [query, candidate] = pairs[static_cast<std::size_t>(i)];
       return annotation_messages(page_, task_, annotated[query].query, annotated[query].candidates[candidate]);
     };
+    const auto input = [&](Index i) {
+      const auto [query, candidate] = pairs[static_cast<std::size_t>(i)];
+      return input_of(annotated[query], candidate);
+    };
     monitor.expect(static_cast<Index>(pairs.size()), "pairs");
-    const Questions questions{name, static_cast<Index>(pairs.size()), options_.sampling, options_.ask};
+    const Questions questions{
+        name, static_cast<Index>(pairs.size()), options_.sampling, options_.ask, input, score_output};
     const bool keep = options_.keep_answers;
     const auto parse = [keep](const ChatAnswer& answer) {
       return parse_score(answer).map([&](int score) { return Scored{score, keep ? answer.text : std::string()}; });
@@ -123,6 +134,18 @@ class AnnotateRelevance {
     std::string answer = {};
   };
 
+  [[nodiscard]] std::string input_of(const AnnotatedQuery& query, std::size_t candidate) const {
+    const std::string_view text = query.candidates[candidate];
+    std::string id = id_of_ ? id_of_(text) : std::string();
+    io::Json json = {{"query_id", text_id(query.query)},
+                     {"query", query.query},
+                     {"document_id", id.empty() ? text_id(text) : std::move(id)},
+                     {"rank", candidate + 1}};
+    if (!query.source.id.empty() || !query.source.text.empty()) {
+      json["source_id"] = document_id(query.source);
+    }
+    return io::dump_json(json, -1);
+  }
   [[nodiscard]] bool too_long(std::string_view text) const {
     const auto most = static_cast<std::size_t>(options_.longest_text);
     return text.size() > most && text::count_characters(text) > most;
@@ -154,6 +177,7 @@ class AnnotateRelevance {
   Task task_;
   Options options_;
   PromptTemplate page_;
+  std::function<std::string(std::string_view)> id_of_;
 };
 
 }  // namespace reasonembed::remixer

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ struct Questions {
   Index count = 0;              ///< question i, 0 <= i < count
   Sampling sampling = {};
   AskOptions options = {};
+  std::function<std::string(Index)> input = {};  ///< ChatCall::input of question i; empty: none
+  ReadOutput output = nullptr;                   ///< ChatCall::output of every question
 };
 
 /// @throws  ConfigError naming the first option that is impossible
@@ -92,7 +95,9 @@ class OpenQuestions {
                     .stage = std::string(questions_.stage),
                     .attempt = turn.attempt,
                     .messages = render_(turn.question),
-                    .sampling = questions_.sampling};
+                    .sampling = questions_.sampling,
+                    .input = questions_.input ? questions_.input(turn.question) : std::string(),
+                    .output = questions_.output};
   }
   /// @return  whether the question will be asked again
   bool unusable(const ChatCall& call, AnswerFault fault) {
@@ -165,17 +170,17 @@ template <LanguageModel M,
   const auto done = [&](const ChatCall& call, ChatResult result) {
     if (!result) {
       open.failed(result.error());
-      monitor.advance();
+      monitor.lose();
       return;
     }
     open.answered(*result);
     Parsed<Value> parsed = parse(*result);
     if (parsed) {
       values.at(static_cast<std::size_t>(call.id)) = std::move(*parsed);
-    } else if (open.unusable(call, parsed.error())) {
-      return;
+      monitor.advance();
+    } else if (!open.unusable(call, parsed.error())) {
+      monitor.lose();
     }
-    monitor.advance();
   };
   while (open.any()) {  // the last answers of a run may be unusable, after the model has been told that nothing is left
     const Index before = monitor.report().calls;

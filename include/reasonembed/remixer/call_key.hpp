@@ -59,8 +59,9 @@ class FieldHash {
 ///
 ///   SHA-256(format, identity, temperature, top_p, top_k, max_tokens, seed, attempt, messages)
 ///
-/// The input of a stage is in the messages, and so are its prompt's words. `id` and `stage` are left out: the same
-/// question is paid once, whoever asks. Two different answers to one question need another `seed` or `attempt`.
+/// The input of a stage is in the messages, and so are its prompt's words. `id`, `stage`, `input`
+/// and `output` are left out: the same question is paid once, whoever asks. Two different answers to one question need
+/// another `seed` or `attempt`.
 ///
 /// @note  O(bytes of the messages); the same on every machine
 [[nodiscard]] inline CallKey call_key(std::string_view identity, const ChatCall& call) {

@@ -1,6 +1,7 @@
 #pragma once
 /// @file What a contamination check found, with the evidence for each finding.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/data/training_row.hpp>
 #include <reasonembed/eval/chart_axis.hpp>
@@ -147,7 +148,7 @@ struct ContaminationReport {
   }
   /// The short form for a model card: what was checked, what was found, the first pieces of evidence.
   [[nodiscard]] std::string to_markdown(std::size_t most = 10) const {
-    std::string text = "## Contamination check\n\n" + summary() + "\n\n" + eval::markdown(overview());
+    std::string text = "## Contamination\n\n" + summary() + "\n\n" + eval::markdown(overview());
     if (!leaks.empty()) {
       const eval::Table table = evidence(most);
       text += "\n" + eval::markdown(table) + (table.note.empty() ? "" : "\n" + table.note + "\n");
@@ -175,6 +176,23 @@ struct ContaminationReport {
             {"options", {{"ngram", options.ngram}, {"cosine", options.cosine}, {"positives", options.positives}}},
             {"benchmarks", std::move(checked)},
             {"leaks", std::move(found)}};
+  }
+  /// Adds the report on further rows, checked in the same way: their numbers go on where these end.
+  /// @throws  ConfigError if it was another check
+  void append(ContaminationReport more) {
+    if (rows == 0 && benchmarks.empty()) {
+      *this = std::move(more);
+      return;
+    }
+    if (!(options == more.options) || benchmarks != more.benchmarks) {
+      throw ConfigError::invalid(
+          "remixer::ContaminationReport::append", "check", "another", "the same options and benchmarks");
+    }
+    for (Leak& leak : more.leaks) {
+      leak.row += rows;
+      leaks.push_back(std::move(leak));
+    }
+    rows += more.rows;
   }
   /// Writes `path` as JSON and the same with .html as tables, each in one step.
   /// @throws  IoError if a file can't be written

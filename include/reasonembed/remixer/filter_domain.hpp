@@ -1,6 +1,7 @@
 #pragma once
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/json.hpp>
 #include <reasonembed/remixer/answer_parser.hpp>
 #include <reasonembed/remixer/ask.hpp>
 #include <reasonembed/remixer/language_model.hpp>
@@ -8,6 +9,7 @@
 #include <reasonembed/remixer/prompts.hpp>
 #include <reasonembed/remixer/records.hpp>
 #include <reasonembed/remixer/stage.hpp>
+#include <reasonembed/remixer/stage_output.hpp>
 #include <reasonembed/remixer/stage_report.hpp>
 #include <reasonembed/remixer/task.hpp>
 
@@ -68,9 +70,12 @@ class FilterDomain {
     const auto render = [&](Index i) {
       return domain_messages(page_, task_, documents[static_cast<std::size_t>(i)].text);
     };
+    const auto input = [&](Index i) {
+      return io::dump_json({{"document_id", document_id(documents[static_cast<std::size_t>(i)])}}, -1);
+    };
     monitor.expect(count, "documents");
     const std::vector<std::optional<bool>> belongs =
-        ask(*model_, {name, count, options_.sampling, options_.ask}, render, kParse, monitor);
+        ask(*model_, {name, count, options_.sampling, options_.ask, input, domain_output}, render, kParse, monitor);
     std::vector<SourceDocument> kept;
     for (std::size_t i = 0; i < documents.size(); ++i) {
       if (!belongs[i]) {

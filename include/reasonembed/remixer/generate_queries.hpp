@@ -2,6 +2,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/string_index.hpp>
 #include <reasonembed/core/view.hpp>
+#include <reasonembed/io/json.hpp>
 #include <reasonembed/remixer/answer_parser.hpp>
 #include <reasonembed/remixer/ask.hpp>
 #include <reasonembed/remixer/conditions.hpp>
@@ -10,6 +11,7 @@
 #include <reasonembed/remixer/prompts.hpp>
 #include <reasonembed/remixer/records.hpp>
 #include <reasonembed/remixer/stage.hpp>
+#include <reasonembed/remixer/stage_output.hpp>
 #include <reasonembed/remixer/stage_report.hpp>
 #include <reasonembed/remixer/task.hpp>
 
@@ -88,9 +90,16 @@ class GenerateQueries {
     const auto render = [&](Index i) {
       return generation_messages(page_, task_, documents[static_cast<std::size_t>(i)], conditions(i));
     };
+    const auto input = [&](Index i) {
+      const Conditions drawn = conditions(i);
+      return io::dump_json({{"document_id", document_id(documents[static_cast<std::size_t>(i)])},
+                            {"length", drawn.length},
+                            {"level", drawn.level}},
+                           -1);
+    };
     monitor.expect(count, "queries");
     std::vector<std::optional<std::string>> queries =
-        ask(*model_, {name, count, options_.sampling, options_.ask}, render, kParse, monitor);
+        ask(*model_, {name, count, options_.sampling, options_.ask, input, query_output}, render, kParse, monitor);
     std::vector<GeneratedQuery> generated;
     StringIndex seen;
     for (Index i = 0; i < count; ++i) {

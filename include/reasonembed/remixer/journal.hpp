@@ -6,21 +6,21 @@
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/remixer/call_key.hpp>
 #include <reasonembed/remixer/call_names.hpp>
+#include <reasonembed/remixer/journal_plans.hpp>
 #include <reasonembed/remixer/journal_schema.hpp>
+#include <reasonembed/remixer/journal_status.hpp>
 #include <reasonembed/remixer/language_model.hpp>
 #include <reasonembed/remixer/sqlite.hpp>
 
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -47,19 +47,6 @@ struct JournalOptions {
   }
 };
 
-/// How far a stage has come.
-struct StageStatus {
-  std::string stage = {};
-  std::int64_t calls = 0;                         ///< that have ended at least once
-  std::int64_t done = 0;                          ///< with an answer
-  std::map<CallFault, std::int64_t> failed = {};  ///< the others, by their last fault
-  std::int64_t prompt_tokens = 0;
-  std::int64_t completion_tokens = 0;
-  double money = 0.0;  ///< as priced when the answers came
-
-  friend bool operator==(const StageStatus&, const StageStatus&) = default;
-};
-
 /// A row of the journal.
 struct JournalRow {
   CallKey key = {};
@@ -74,17 +61,17 @@ struct JournalRow {
   std::vector<ChatMessage> messages = {};  ///< empty if prompts were not kept
 };
 
-/// @return  milliseconds since 1970 UTC
-[[nodiscard]] inline std::int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+/// What the end of a call may take the place of.
+enum class Replace : bool {
+  kFailures,  ///< of failures: an answer that was paid stands
+  kAnswers,   ///< of everything: for answers that are free, such as a recording's
+};
 
 /// The journal of a synthesis: one row a call, under its CallKey.
 ///
-/// An answer, once stored, is never replaced; a failure is, by whatever the next run brings. store() collects rows,
-/// commit() makes them last; rows that were not committed are gone after a kill. One process writes (a second one gets
-/// JournalLockedError), others may read meanwhile (Journal::read_only).
+/// An answer, once stored, stands (see Replace); a failure gives way to whatever the next run brings. store() collects
+/// rows, commit() makes them last; rows that were not committed are gone after a kill. One process writes (a second one
+/// gets JournalLockedError), others may read meanwhile (Journal::read_only).
 ///
 /// @note  stays where it is; one thread at a time; memory does not grow with the rows. Not for network file systems.
 class Journal {
@@ -122,6 +109,53 @@ class Journal {
     return answer;
   }
 
+  /// The same for a call of the run under way: its stage's outputs are from then on shown with this answer among them.
+  /// @throws  IoError, DataError; the transaction is then taken back
+  [[nodiscard]] std::optional<ChatAnswer> take(const CallKey& key, const ChatCall& call) {
+    find_.bind(1, std::span<const std::uint8_t>(key));
+    if (!find_.step()) {
+      return std::nullopt;
+    }
+    ChatAnswer answer = read_answer(find_, 0);
+    const std::int64_t row = find_.integer(4);
+    const bool described = !find_.is_null(5);
+    find_.reset();
+    guarded([&] {
+      begin();
+      plans_.use(call.stage, row);
+      if (!described && !call.input.empty()) {  // an older version of this library has stored it
+        const std::optional<std::string> output = output_of(call, answer);
+        describe_.bind(1, row).bind(2, std::string_view(call.input));
+        bind_or_null(describe_, 3, output);
+        (void)describe_.step();
+      }
+    });
+    return answer;
+  }
+
+  /// Forgets the run before, and names the stages of one that begins. Calls stay.
+  void plan(std::span<const StageOfTask> stages) {
+    guarded([&] {
+      begin();
+      plans_.replace(stages);
+      database_.execute("COMMIT");
+    });
+  }
+  /// Begins a stage of a task: calls with this stage's name are the task's from now on, and earlier uses are forgotten.
+  void begin_stage(std::string_view task, std::string_view stage) {
+    guarded([&] {
+      begin();
+      plans_.begin(task, stage);
+      database_.execute("COMMIT");
+    });
+  }
+  /// Notes how far a stage has come. Written with the next commit, within a second, and when the stage has ended.
+  void note_progress(std::string_view task, std::string_view stage, const StageProgress& progress) {
+    if (plans_.note(task, stage, progress) && !in_transaction()) {
+      guarded([&] { plans_.write(); });
+    }
+  }
+
   /// Adds how a call ended to the open transaction.
   /// @throws  IoError, DataError; the transaction is then taken back
   void store(const CallKey& key,
@@ -129,11 +163,10 @@ class Journal {
              const ChatCall& call,
              const ChatResult& result,
              std::int64_t begun,
-             double money) {
+             double money,
+             Replace replace = Replace::kFailures) {
     guarded([&] {
-      if (!in_transaction()) {
-        database_.execute("BEGIN");
-      }
+      begin();
       const ChatAnswer answer = result ? *result : ChatAnswer{};
       bind_call(key, model, call, begun);
       if (result) {
@@ -141,7 +174,11 @@ class Journal {
       } else {
         store_.bind(5, name_of(result.error().fault)).bind(6, std::string_view(result.error().message)).bind_null(7);
       }
+      const std::optional<std::string> output = result ? output_of(call, answer) : std::nullopt;
       store_.bind(8, answer.prompt_tokens).bind(9, answer.completion_tokens).bind(12, money);
+      call.input.empty() ? store_.bind_null(13) : store_.bind(13, std::string_view(call.input));
+      bind_or_null(store_, 14, output);
+      store_.bind(15, std::int64_t{replace == Replace::kAnswers});
       const std::int64_t row = store_.step() ? store_.integer(0) : 0;  // 0: an answer stands, and rows count from 1
       store_.reset();
       if (row != 0 && options_.keep_prompts) {
@@ -149,38 +186,25 @@ class Journal {
         prompt_.bind(1, row).bind(2, std::string_view(messages));
         (void)prompt_.step();
       }
+      if (row != 0) {
+        plans_.use(call.stage, row);
+      }
     });
   }
   /// Makes what was stored last: it is there after a kill (and after a crash of the machine, see Durability).
   void commit() {
     if (in_transaction()) {
-      guarded([&] { database_.execute("COMMIT"); });
+      guarded([&] {
+        plans_.write();
+        database_.execute("COMMIT");
+      });
     }
   }
 
-  /// @return  calls that have ended, by stage in the order of names
-  [[nodiscard]] std::vector<StageStatus> status() {
-    SqliteStatement rows(database_,
-                         "SELECT stage, fault, count(*), sum(prompt_tokens), sum(completion_tokens), sum(money) "
-                         "FROM calls GROUP BY stage, fault ORDER BY stage, fault");
-    std::vector<StageStatus> all;
-    while (rows.step()) {
-      if (all.empty() || all.back().stage != rows.text(0)) {
-        all.push_back(StageStatus{.stage = std::string(rows.text(0))});
-      }
-      StageStatus& status = all.back();
-      const std::int64_t count = rows.integer(2);
-      status.calls += count;
-      if (rows.is_null(1)) {
-        status.done = count;
-      } else {
-        status.failed[fault_of(rows.text(1), path())] = count;
-      }
-      status.prompt_tokens += rows.integer(3);
-      status.completion_tokens += rows.integer(4);
-      status.money += rows.real(5);
-    }
-    return all;
+  /// @param now  milliseconds since 1970 UTC
+  /// @return     what each stage has done and has left, in the order in which stages were planned or first asked
+  [[nodiscard]] std::vector<StageStatus> status(std::int64_t now = unix_milliseconds()) {
+    return detail::journal_status(database_, now);
   }
   /// Calls `f(row)` for every call of a stage, in the order of keys: the same for the same calls, however they came.
   void for_each(std::string_view stage, FunctionRef<void(const JournalRow&)> f) {
@@ -207,35 +231,28 @@ class Journal {
       : options_(options),
         database_(open(path, options, only_read, lock_)),
         find_(database_,
-              "SELECT text, finish, prompt_tokens, completion_tokens FROM calls WHERE key = ?1 AND fault IS NULL"),
+              "SELECT text, finish, prompt_tokens, completion_tokens, id, input FROM calls "
+              "WHERE key = ?1 AND fault IS NULL"),
         store_(
             database_,
             "INSERT INTO calls (key, stage, model, attempt, fault, text, finish, prompt_tokens, completion_tokens, "
-            "begun, ended, money) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+            "begun, ended, money, input, output) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
             "ON CONFLICT (key) DO UPDATE SET fault = excluded.fault, text = excluded.text, finish = excluded.finish, "
             "prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens, "
-            "begun = excluded.begun, ended = excluded.ended, money = excluded.money, ends = ends + 1 "
-            "WHERE fault IS NOT NULL RETURNING id"),
-        prompt_(database_, "INSERT OR REPLACE INTO prompts (call, messages) VALUES (?1, ?2)") {}
+            "begun = excluded.begun, ended = excluded.ended, money = excluded.money, ends = ends + 1, "
+            "input = excluded.input, output = excluded.output WHERE fault IS NOT NULL OR (?15 AND excluded.fault IS "
+            "NULL) RETURNING id"),
+        prompt_(database_, "INSERT OR REPLACE INTO prompts (call, messages) VALUES (?1, ?2)"),
+        describe_(database_, "UPDATE calls SET input = ?2, output = ?3 WHERE id = ?1"),
+        plans_(database_) {}
 
   static SqliteDatabase open(const std::filesystem::path& path,
                              const Options& options,
                              bool only_read,
                              std::optional<JournalLock>& lock) {
     if (only_read) {
-      std::error_code error;
-      if (!std::filesystem::exists(path, error)) {
-        throw IoError::failed(path.string(), "file", "missing", "a journal");
-      }
-      detail::require_database(path);
-      SqliteDatabase database(path, SQLITE_OPEN_READONLY);
-      if (const std::int64_t version = detail::journal_version(database); version != kJournalVersion) {
-        throw DataError::invalid(path.string(),
-                                 "schema version",
-                                 std::to_string(version),
-                                 std::to_string(kJournalVersion) + "; open it for writing once to bring it there");
-      }
-      return database;
+      return detail::open_journal_to_read(path);
     }
     detail::require_database(path);  // before anything is made beside it
     lock.emplace(path);
@@ -256,6 +273,18 @@ class Journal {
   }
 
   [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(database_.handle()) == 0; }
+  void begin() {
+    if (!in_transaction()) {
+      database_.execute("BEGIN");
+    }
+  }
+  /// What a stage takes from an answer; an empty object where the stage does not say how it reads one.
+  static std::optional<std::string> output_of(const ChatCall& call, const ChatAnswer& answer) {
+    return call.output == nullptr ? std::optional<std::string>("{}") : call.output(answer);
+  }
+  static void bind_or_null(SqliteStatement& statement, int parameter, const std::optional<std::string>& text) {
+    text ? statement.bind(parameter, std::string_view(*text)) : statement.bind_null(parameter);
+  }
   template <class Step>
   void guarded(Step step) {
     try {
@@ -263,6 +292,7 @@ class Journal {
     } catch (...) {
       store_.reset();
       prompt_.reset();
+      describe_.reset();
       if (in_transaction()) {
         (void)sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
       }
@@ -320,6 +350,8 @@ class Journal {
   SqliteStatement find_;
   SqliteStatement store_;
   SqliteStatement prompt_;
+  SqliteStatement describe_;
+  detail::JournalPlans plans_;
 };
 
 }  // namespace reasonembed::remixer

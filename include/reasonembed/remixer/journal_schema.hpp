@@ -39,7 +39,7 @@ inline constexpr std::int64_t kJournalApplication = 0x52454D58;
 ///
 /// A step that was released is never changed: a journal of today's version has the same tables, whether it was made
 /// today or has come all the way.
-inline constexpr std::array<const char*, 2> kJournalSteps = {
+inline constexpr std::array<const char*, 3> kJournalSteps = {
     R"sql(
       CREATE TABLE calls (
         id INTEGER PRIMARY KEY,
@@ -71,6 +71,54 @@ inline constexpr std::array<const char*, 2> kJournalSteps = {
         SELECT stage, count(*) AS calls, count(*) - count(fault) AS done, count(fault) AS failed,
           sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens, sum(money) AS money
         FROM calls GROUP BY stage;
+    )sql",
+    R"sql(
+      ALTER TABLE calls ADD COLUMN input TEXT;
+      ALTER TABLE calls ADD COLUMN output TEXT;
+      CREATE TABLE plans (
+        id INTEGER PRIMARY KEY,
+        task TEXT NOT NULL,
+        stage TEXT NOT NULL,
+        total INTEGER,
+        settled INTEGER NOT NULL DEFAULT 0,
+        lost INTEGER NOT NULL DEFAULT 0,
+        begun INTEGER NOT NULL,
+        UNIQUE (task, stage)
+      ) STRICT;
+      CREATE TABLE uses (
+        plan INTEGER NOT NULL REFERENCES plans (id),
+        call INTEGER NOT NULL REFERENCES calls (id),
+        PRIMARY KEY (plan, call)
+      ) STRICT, WITHOUT ROWID;
+      CREATE VIEW outputs AS
+        SELECT task, plans.stage AS stage, calls.id AS call, model, attempt, input, output, text
+        FROM plans JOIN uses ON plan = plans.id JOIN calls ON calls.id = call
+        WHERE fault IS NULL AND output IS NOT NULL;
+      CREATE VIEW filtered_documents AS
+        SELECT task, json_extract(input, '$.document_id') AS document_id,
+          json_extract(output, '$.belongs') AS belongs, model, call
+        FROM outputs WHERE stage = 'filter_domain';
+      CREATE VIEW generated_queries AS
+        SELECT task, json_extract(output, '$.query_id') AS query_id, json_extract(output, '$.query') AS query,
+          json_extract(input, '$.document_id') AS document_id, json_extract(input, '$.length') AS length,
+          json_extract(input, '$.level') AS level, model, call
+        FROM outputs WHERE stage = 'generate_queries';
+      CREATE VIEW mined_candidates AS
+        SELECT DISTINCT task, json_extract(input, '$.query_id') AS query_id, json_extract(input, '$.query') AS query,
+          json_extract(input, '$.source_id') AS source_id, json_extract(input, '$.document_id') AS document_id,
+          json_extract(input, '$.rank') AS rank
+        FROM plans JOIN uses ON plan = plans.id JOIN calls ON calls.id = call
+        WHERE plans.stage = 'annotate_relevance' AND input IS NOT NULL;
+      CREATE VIEW annotations AS
+        SELECT task, json_extract(input, '$.query_id') AS query_id, json_extract(input, '$.query') AS query,
+          json_extract(input, '$.source_id') AS source_id, json_extract(input, '$.document_id') AS document_id,
+          json_extract(input, '$.rank') AS rank, json_extract(output, '$.score') AS score, text AS reasoning,
+          model, call
+        FROM outputs WHERE stage = 'annotate_relevance';
+      CREATE VIEW reasoning_queries AS
+        SELECT task, json_extract(input, '$.query_id') AS query_id, json_extract(input, '$.query') AS query,
+          json_extract(output, '$.reasoning_query') AS reasoning_query, model, call
+        FROM outputs WHERE stage = 'write_reasoning_queries';
     )sql"};
 inline constexpr std::int64_t kJournalVersion = static_cast<std::int64_t>(kJournalSteps.size());
 
@@ -161,6 +209,24 @@ inline void migrate_journal(SqliteDatabase& database) {
     (void)sqlite3_exec(database.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     throw;
   }
+}
+
+/// Opens a journal of today's version to read it.
+/// @throws  IoError if there is none; DataError if it is no journal, or of another version
+inline SqliteDatabase open_journal_to_read(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw IoError::failed(path.string(), "file", "missing", "a journal");
+  }
+  require_database(path);
+  SqliteDatabase database(path, SQLITE_OPEN_READONLY);
+  if (const std::int64_t version = journal_version(database); version != kJournalVersion) {
+    throw DataError::invalid(path.string(),
+                             "schema version",
+                             std::to_string(version),
+                             std::to_string(kJournalVersion) + "; open it for writing once to bring it there");
+  }
+  return database;
 }
 
 }  // namespace detail

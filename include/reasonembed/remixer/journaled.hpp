@@ -16,6 +16,12 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::remixer {
 
+/// Whether the answers of a journal are taken for the model's.
+enum class JournalUse : bool {
+  kAnswers,  ///< what the journal has is not asked again
+  kRecords,  ///< the model is always asked, and its answers replace the journal's: for models that cost nothing
+};
+
 /// A language model whose calls are journalled: what the journal has answered is not asked again.
 ///
 /// A call that the journal knows is answered from it, without the model. Every other one goes to the model; how it
@@ -34,7 +40,8 @@ namespace reasonembed::inline REASONEMBED_ABI::remixer {
 template <LanguageModel M>
 class Journaled {
  public:
-  Journaled(M model, Journal& journal) : model_(std::move(model)), journal_(&journal) {}
+  Journaled(M model, Journal& journal, JournalUse use = JournalUse::kAnswers)
+      : model_(std::move(model)), journal_(&journal), use_(use) {}
 
   [[nodiscard]] std::string identity() const { return model_.identity(); }
   [[nodiscard]] M& model() { return model_; }
@@ -77,7 +84,8 @@ class Journaled {
           break;
         }
         const CallKey key = call_key(identity_, *call);
-        if (std::optional<ChatAnswer> answer = journal_.find(key)) {
+        std::optional<ChatAnswer> answer;
+        if (owner_.use_ == JournalUse::kAnswers && (answer = journal_.take(key, *call))) {
           ++owner_.found_;
           done_(*call, std::move(*answer));
           continue;
@@ -96,7 +104,8 @@ class Journaled {
       const CallKey key = call_key(identity_, call);
       const auto asked = in_flight_.find(key);
       REASONEMBED_ASSERT(asked != in_flight_.end());
-      journal_.store(key, identity_, call, result, asked->second.begun, money(result));
+      const Replace replace = owner_.use_ == JournalUse::kAnswers ? Replace::kFailures : Replace::kAnswers;
+      journal_.store(key, identity_, call, result, asked->second.begun, money(result), replace);
       ended_.push_back({call, std::move(result), std::move(asked->second.others)});
       in_flight_.erase(asked);
       if (exhausted_) {
@@ -145,6 +154,7 @@ class Journaled {
 
   M model_;
   Journal* journal_;
+  JournalUse use_;
   std::int64_t found_ = 0;
 };
 

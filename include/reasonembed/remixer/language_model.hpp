@@ -41,6 +41,12 @@ struct Sampling {
   }
 };
 
+struct ChatAnswer;
+
+/// Reads what a stage takes from an answer, as a JSON object such as {"score": 4}; nothing where the answer is of no
+/// use.
+using ReadOutput = std::optional<std::string> (*)(const ChatAnswer& answer);
+
 /// One question to a language model.
 struct ChatCall {
   std::uint64_t id = 0;                    ///< the caller's, given back with the answer
@@ -48,6 +54,8 @@ struct ChatCall {
   int attempt = 0;                         ///< 0, then 1, 2, ... after answers that could not be used
   std::vector<ChatMessage> messages = {};  ///< the rendered prompt
   Sampling sampling = {};
+  std::string input = {};       ///< a JSON object: what the question is about, such as the ids of its texts; or ""
+  ReadOutput output = nullptr;  ///< how its answer is read; null: every answer is of use, as it stands
 
   friend bool operator==(const ChatCall&, const ChatCall&) = default;
 };

@@ -47,6 +47,8 @@ struct PipelineOptions {
   ProgressOptions progress = {.silent = true};            ///< of each stage
   std::string label = {};                                 ///< comes before the stage's name, e.g. the task
   std::function<void(const StageReport&)> on_stage = {};  ///< called after each stage
+  /// Called with a stage's name each time that it has come further.
+  std::function<void(std::string_view, const StageProgress&)> on_progress = {};
 };
 
 /// What a pipeline made.
@@ -98,11 +100,16 @@ class Pipeline {
     } else {
       const std::string name{std::string_view(StageAt<I>::name)};
       StageReport& report = reports.emplace_back();
+      StageWatch watch;
+      if (options.on_progress) {
+        watch = [&](const StageProgress& progress) { options.on_progress(name, progress); };
+      }
       auto output = run_stage(std::get<I>(stages_),
                               std::move(items),
                               report,
                               options.progress,
-                              options.label.empty() ? name : options.label + " " + name);
+                              options.label.empty() ? name : options.label + " " + name,
+                              std::move(watch));
       if (options.on_stage) {
         options.on_stage(report);
       }

@@ -28,13 +28,15 @@ concept Stage = std::movable<S> && std::movable<typename S::Input> && std::movab
 /// Runs one stage alone.
 ///
 /// @param report  receives what the stage did
+/// @param watch   told how far the stage has come; may be empty
 template <Stage S>
 [[nodiscard]] std::vector<typename S::Output> run_stage(S& stage,
                                                         std::vector<typename S::Input> items,
                                                         StageReport& report,
                                                         const ProgressOptions& progress = {.silent = true},
-                                                        std::string_view label = S::name) {
-  StageMonitor monitor{std::string(label), progress};
+                                                        std::string_view label = S::name,
+                                                        StageWatch watch = {}) {
+  StageMonitor monitor{std::string(label), progress, std::move(watch)};
   const auto items_in = static_cast<Index>(items.size());
   std::vector<typename S::Output> output = stage.run(std::move(items), monitor);
   monitor.finish();

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -135,6 +136,19 @@ void for_each_incident(const StageReport& report, const F& f) {
   return json;
 }
 
+/// How far a stage has come.
+struct StageProgress {
+  Index total = 0;     ///< units of work, 0 before the stage knows
+  Index settled = 0;   ///< units that are finished
+  Index lost = 0;      ///< of those, without a result
+  bool ended = false;  ///< the stage has
+
+  friend bool operator==(const StageProgress&, const StageProgress&) = default;
+};
+
+/// Told how far a stage has come, each time that this changes.
+using StageWatch = std::function<void(const StageProgress&)>;
+
 /// What a stage is given to tell how far it has come and what has happened.
 ///
 /// @note  not thread-safe: a stage tells from one thread
@@ -142,29 +156,50 @@ class StageMonitor {
  public:
   /// @param label     of the progress line
   /// @param progress  how it is shown; silent unless somebody asks for it
-  explicit StageMonitor(std::string label = {}, ProgressOptions progress = {.silent = true})
-      : label_(std::move(label)), options_(std::move(progress)) {}
+  /// @param watch     told how far it has come; may be empty
+  explicit StageMonitor(std::string label = {}, ProgressOptions progress = {.silent = true}, StageWatch watch = {})
+      : label_(std::move(label)), options_(std::move(progress)), watch_(std::move(watch)) {}
 
   [[nodiscard]] StageReport& report() { return report_; }
   /// Begins the progress line: there are `total` units of work.
   void expect(Index total, std::string unit) {
     options_.unit = std::move(unit);
     progress_ = std::make_unique<Progress>(label_, total, options_);
+    tell(false);
   }
   /// `count` more units are finished.
   void advance(Index count = 1) {
     if (progress_) {
       progress_->advance(count);
+      tell(false);
     }
+  }
+  /// `count` more units are finished, and have no result.
+  void lose(Index count = 1) {
+    lost_ += count;
+    advance(count);
   }
   /// The progress line, null before `expect`.
   [[nodiscard]] Progress* progress() { return progress_.get(); }
   /// Ends the progress line.
-  void finish() { progress_.reset(); }
+  void finish() {
+    if (progress_) {
+      tell(true);
+    }
+    progress_.reset();
+  }
 
  private:
+  void tell(bool ended) const {
+    if (watch_) {
+      watch_({.total = progress_->total(), .settled = progress_->done(), .lost = lost_, .ended = ended});
+    }
+  }
+
   std::string label_;
   ProgressOptions options_;
+  StageWatch watch_;
+  Index lost_ = 0;
   StageReport report_;
   std::unique_ptr<Progress> progress_;
 };

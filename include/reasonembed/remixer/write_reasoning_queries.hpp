@@ -2,12 +2,14 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/data/training_row.hpp>
+#include <reasonembed/io/json.hpp>
 #include <reasonembed/remixer/answer_parser.hpp>
 #include <reasonembed/remixer/ask.hpp>
 #include <reasonembed/remixer/language_model.hpp>
 #include <reasonembed/remixer/prompt_template.hpp>
 #include <reasonembed/remixer/prompts.hpp>
 #include <reasonembed/remixer/stage.hpp>
+#include <reasonembed/remixer/stage_output.hpp>
 #include <reasonembed/remixer/stage_report.hpp>
 #include <reasonembed/remixer/task.hpp>
 
@@ -85,9 +87,14 @@ class WriteReasoningQueries {
     const auto render = [&](Index i) {
       return reasoning_messages(page_, task_, rows[open[static_cast<std::size_t>(i)]].query);
     };
+    const auto input = [&](Index i) {
+      const std::string& query = rows[open[static_cast<std::size_t>(i)]].query;
+      return io::dump_json({{"query_id", text_id(query)}, {"query", query}}, -1);
+    };
     monitor.expect(static_cast<Index>(open.size()), "queries");
-    std::vector<std::optional<std::string>> texts =
-        ask(*model_, {name, static_cast<Index>(open.size()), options_.sampling, options_.ask}, render, kParse, monitor);
+    const Questions questions{
+        name, static_cast<Index>(open.size()), options_.sampling, options_.ask, input, reasoning_output};
+    std::vector<std::optional<std::string>> texts = ask(*model_, questions, render, kParse, monitor);
     for (std::size_t i = 0; i < open.size(); ++i) {
       rows[open[i]].reasoning_query = texts[i] ? std::move(*texts[i]) : std::string();
     }

@@ -9,7 +9,8 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::train {
 
-/// What a run knows for the card of the model it has trained: data sets with their rows, and every option by name.
+/// What a run knows for the card of the model it has trained: data sets with their rows, every option by name, and what
+/// was found when the rows were checked for texts of benchmarks.
 ///
 /// @param trainer  after or before `fit`, a Trainer
 /// @param rows     what it was trained on
@@ -24,6 +25,7 @@ template <class Trainer>
                              .note = reasoned == 0 ? "" : std::to_string(reasoned) + " with a reasoning query"});
   }
   card.settings = trainer.option_names();
+  card.contamination = rows.contamination;
   return card;
 }
 

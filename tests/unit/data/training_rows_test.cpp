@@ -200,6 +200,20 @@ TEST_SUITE("data/training_rows") {
     CHECK_THROWS_AS((void)read_rows(scratch.path(), {.bad_rows = BadRows::kRefuse}), re::DataError);
   }
 
+  TEST_CASE("read_rows: a contamination report beside the rows is read, and its other forms are no surprise") {
+    const test::Scratch scratch;
+    const auto file = scratch.write("a.jsonl", "{\"query\":\"q\",\"pos\":[\"p\"],\"neg\":[\"n\"]}\n");
+    CHECK(re::data::read_rows(scratch.path()).contamination.empty());
+    scratch.write("contamination.md", "## Contamination\n");
+    scratch.write("contamination.json", "{}");
+    scratch.write("contamination.html", "");
+    const re::data::TrainingRows rows = re::data::read_rows(scratch.path());
+    CHECK(rows.contamination == "## Contamination\n");
+    CHECK(rows.notes.empty());
+    CHECK(re::data::read_rows(file).contamination == "## Contamination\n");
+    scratch.write("contamination.md", "\xFF");
+    CHECK(re::data::read_rows(file).contamination == "\xFF");  // a card refuses it by name
+  }
   TEST_CASE("read_rows: one file without a good row is an error that says what is wrong with its first") {
     const test::Scratch scratch;
     const std::string a = scratch.write("a.jsonl", good("1")).string();

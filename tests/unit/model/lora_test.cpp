@@ -79,6 +79,42 @@ TEST_SUITE("model/lora") {
     CHECK(shapes[3].alpha == 0.5);
     CHECK(shapes[0].alpha == 3.0);
   }
+  TEST_CASE(
+      "lora_shapes: a pattern takes the modules whose whole name it matches, with the family's prefix or without") {
+    const std::vector<std::string> want = {"blocks.0.attention.q", "blocks.0.attention.v"};
+    CHECK(modules_of(qwen3({.target_pattern = R"(layers\.0\..*\.(q|v)_proj)"})) == want);
+    CHECK(modules_of(qwen3({.target_pattern = R"(model\.layers\.0\..*\.(q|v)_proj)"})) == want);
+    CHECK(modules_of(qwen3({.target_pattern = R"(.*0.*(?:q|v)_proj)"})) == want);
+    CHECK(qwen3({.target_pattern = ".*"}).size() == 14);
+    CHECK_THROWS_WITH_AS(
+        (void)qwen3({.target_pattern = "q_proj"}),
+        "model::LoraOptions: target_pattern is \"q_proj\", expected one that a module matches, such as "
+        "\"layers.0.self_attn.q_proj\"",
+        re::ConfigError);
+    CHECK_THROWS_AS((void)qwen3({.target_modules = {"q_proj"}, .target_pattern = ".*"}), re::ConfigError);
+    CHECK_THROWS_AS((void)qwen3({.target_pattern = "(q"}), re::ConfigError);
+  }
+  TEST_CASE("PatternKey: names what re.match(rf\"(.*\\.)?({key})$\", module) of PEFT does") {
+    const auto family =
+        re::model::find_family_of("test", test::ByteQwen3<>::Description::architecture(), test::kByteQwen3);
+    const auto names = [&](const std::string& key, const char* module) {
+      return re::model::detail::PatternKey(key, "test", "rank_pattern").names(family, module);
+    };
+    CHECK(names("q_proj", "layers.0.self_attn.q_proj"));
+    CHECK(!names("_proj", "layers.0.self_attn.q_proj"));
+    CHECK(names("(q|k)_proj", "layers.0.self_attn.k_proj"));
+    CHECK(!names("(q|k)_proj", "layers.0.self_attn.xk_proj"));
+    CHECK(!names("(q|k)", "layers.0.self_attn.k_proj"));
+    CHECK(names(R"(layers\.[0-7]\..*q_proj)", "layers.5.self_attn.q_proj"));
+    CHECK(!names(R"(layers\.[0-7]\..*q_proj)", "layers.8.self_attn.q_proj"));
+    CHECK(names(".*_proj", "layers.8.mlp.up_proj"));
+    CHECK(names("^layers.*q_proj", "layers.8.self_attn.q_proj"));
+    CHECK(names("^model.layers.*q_proj", "layers.8.self_attn.q_proj"));  // of a class with the prefix
+    CHECK(!names("^self_attn.q_proj", "layers.8.self_attn.q_proj"));
+    CHECK(names("q_proj|up_proj", "layers.8.mlp.up_proj"));
+    CHECK_THROWS_AS((void)names("", "q_proj"), re::ConfigError);
+    CHECK_THROWS_AS((void)names("q)|(k", "q_proj"), re::ConfigError);  // no expression of its own
+  }
   TEST_CASE("checkpoint_module: a module by the name of the family's checkpoints") {
     const auto family =
         re::model::find_family_of("test", test::ByteBert<>::Description::architecture(), test::kByteBert);

@@ -95,6 +95,17 @@ TEST_SUITE("model/model_card") {
     CHECK(text.find("\n---\n") < text.find("# Text encoder"));
     CHECK(text.find("\n---\n") == text.rfind("\n---\n"));
   }
+  TEST_CASE("model_card_text: the contamination report stands before the usage, whole") {
+    re::model::ModelCard card;
+    for (const char* end : {"", "\n"}) {
+      card.contamination = std::string("## Contamination\n\nNo row has a text of a benchmark in it.") + end;
+      CHECK(model_card_text(description(), 7, card)
+                .find("\n## Contamination\n\nNo row has a text of a benchmark in it.\n\n## Use\n") !=
+            std::string::npos);
+    }
+    card.contamination = "\xFF";
+    CHECK_THROWS_AS((void)model_card_text(description(), 7, card), re::DataError);
+  }
   TEST_CASE("model_card_text: a base model that is a path is said, but not to the hub") {
     for (const char* path :
          {"/models/Qwen3", "./a/b", "../a", "models/qwen/3", "local", "C:\\models\\x", "a/b c", "/"}) {

@@ -241,11 +241,10 @@ TEST_SUITE("model/peft_adapter") {
   }
   TEST_CASE("read_peft_adapter: refuses patterns it can't read, and two that contradict") {
     const Saved saved;
-    saved.change("alpha_pattern", {{"layers\\.[0-9]+\\.self_attn", 3.0}});
-    CHECK(saved.refusal<re::ConfigError>() ==
-          "adapter_config.json: alpha_pattern is \"layers\\\\.[0-9]+\\\\.self_attn\", expected names of modules, or "
-          "the ends "
-          "of such names");
+    saved.change("alpha_pattern", {{"layers\\.[0-9+", 3.0}});
+    CHECK(saved.refusal<re::ConfigError>().starts_with("adapter_config.json: alpha_pattern is \"layers\\.[0-9+\" ("));
+    saved.change("alpha_pattern", {{"", 3.0}});
+    CHECK(saved.refusal<re::ConfigError>().starts_with("adapter_config.json: alpha_pattern is \"\", expected "));
     saved.change("alpha_pattern", {{"q_proj", 3.0}, {"self_attn.q_proj", 4.0}});
     CHECK(saved.refusal<re::ConfigError>() ==
           "adapter_model.safetensors: alpha_pattern is \"q_proj\" and \"self_attn.q_proj\", expected one value for "
@@ -253,6 +252,44 @@ TEST_SUITE("model/peft_adapter") {
           "layers.0.self_attn.q_proj");
     saved.change("alpha_pattern", {{"q_proj", 3.0}, {"self_attn.q_proj", 3.0}});
     CHECK(saved.read().branches()[0].alpha == 3.0);
+  }
+  TEST_CASE("read_peft_adapter: reads regular expressions as PEFT does") {
+    const Saved saved(
+        {.rank = 2, .alpha = 4, .target_modules = {"q_proj", "v_proj"}, .rank_pattern = {{"1.*v_proj", 3}}});
+    saved.change("rank_pattern", {{R"(layers\.[1-9]\d*\..*\.v_proj)", 3}});
+    saved.change("alpha_pattern", {{"(q|k)_proj", 8.0}});
+    saved.change("target_modules", R"(.*\.(q|v)_proj)");
+    const Adapter adapter = saved.read();
+    REQUIRE(adapter.branches().size() == 4);
+    for (const auto& branch : adapter.branches()) {
+      CHECK(branch.rank() == (branch.target.module == "blocks.1.attention.v" ? 3 : 2));
+      CHECK(branch.alpha == (branch.target.module.ends_with("q") ? 8.0 : 4.0));
+    }
+    saved.change("target_modules", R"(model\.layers\.\d+\.self_attn\.[qkv]_proj)");
+    CHECK(
+        saved.refusal<re::DataError>() ==
+        "adapter_model.safetensors: module layers.0.self_attn.k_proj is missing, expected lora_A and lora_B, since the "
+        "pattern of target_modules matches it");
+    saved.change("exclude_modules", Json::array({"k_proj"}));
+    CHECK(saved.read().branches().size() == 4);
+    saved.change("exclude_modules", nullptr);
+    saved.change("layers_to_transform", Json::array({0, 1}));
+    CHECK(saved.read().branches().size() == 4);
+    saved.change("layers_to_transform", nullptr);
+    saved.change("target_modules", "all-linear");
+    CHECK(saved.read().branches().size() == 4);
+    saved.change("target_modules", "*q");
+    CHECK(saved.refusal<re::ConfigError>().starts_with("adapter_config.json: target_modules is \"*q\" ("));
+  }
+  TEST_CASE("write_peft_adapter: leaves a model card, which is replaced with the adapter") {
+    const Saved saved;
+    CHECK(re::io::read_text_file(saved.directory() / "README.md") ==
+          re::model::adapter_card_text(re::io::read_json(saved.config())));
+    re::model::write_peft_adapter(saved.directory(), random_adapter({.rank = 5}), family(), "a/base");
+    const std::string text = re::io::read_text_file(saved.directory() / "README.md");
+    CHECK(text.find("base_model: \"a/base\"\n") != std::string::npos);
+    CHECK(text.find("| rank | 5 |\n") != std::string::npos);
+    CHECK(saved.read().branches().size() == 14);
   }
   TEST_CASE("read_peft_adapter: refuses malformed files of either kind") {
     for (const Json& value : {Json("four"), Json(0), Json(-1), Json(2.5), Json(nullptr)}) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,23 @@ TEST_SUITE("remixer/annotate_relevance") {
                                                                   {"pairs with label 2", 1},
                                                                   {"pairs with label 3", 1},
                                                                   {"pairs with label 5", 1}});
+  }
+
+  TEST_CASE("run: a call says which query and document it is about, by the ids that are known") {
+    ScriptedModel model(score, 4);
+    AnnotateRelevance<ScriptedModel> stage(model, rx::bright_task("biology"));
+    stage.name_documents([](std::string_view text) { return text == "doc5" ? std::string("d-5") : std::string(); });
+    re::remixer::StageReport report;
+    (void)run_stage(stage, queries(), report);
+    REQUIRE(model.calls.size() == 4);
+    const re::io::Json input = re::io::parse_json(model.calls[1].input, "input");
+    CHECK(input == re::io::Json{{"query_id", re::remixer::text_id("first query")},
+                                {"query", "first query"},
+                                {"source_id", "s1"},
+                                {"document_id", "d-5"},
+                                {"rank", 2}});
+    CHECK(re::io::parse_json(model.calls[0].input, "input")["document_id"] == re::remixer::text_id("doc1"));
+    CHECK(model.calls[0].output({.text = "<score>2</score>"}) == R"({"score":2})");
   }
 
   TEST_CASE("run: labels go where they belong, in whatever order answers come") {

@@ -69,6 +69,39 @@ std::string refused(const Questions& questions) {
 }  // namespace
 
 TEST_SUITE("remixer/ask") {
+  TEST_CASE("ask: calls say what they are about and how their answers are read, each attempt alike") {
+    ScriptedModel model([](const ChatCall& call) { return call.attempt == 0 ? says("") : says("word"); });
+    StageMonitor monitor;
+    const auto read = [](const ChatAnswer& answer) { return std::optional(answer.text); };
+    const Questions questions{.stage = "test_stage",
+                              .count = 3,
+                              .input = [](Index i) { return "{\"i\":" + std::to_string(i) + "}"; },
+                              .output = read};
+    (void)ask(model, questions, number_prompt, parse_word, monitor);
+    REQUIRE(model.calls.size() == 6);
+    for (const ChatCall& call : model.calls) {
+      CHECK(call.input == "{\"i\":" + std::to_string(call.id) + "}");
+      REQUIRE((call.output != nullptr));
+      CHECK(call.output({.text = "x"}) == "x");
+    }
+    ScriptedModel plain([](const ChatCall&) { return says("word"); });
+    (void)ask_model(plain, 1);
+    CHECK(plain.calls.at(0).input.empty());
+    CHECK((plain.calls.at(0).output == nullptr));
+  }
+
+  TEST_CASE("ask: questions that end without a value are lost, and all are settled in the end") {
+    ScriptedModel model([](const ChatCall& call) {
+      return call.id == 0 ? fails(CallFault::kServer) : call.id == 1 ? says("") : says("word");
+    });
+    std::vector<re::remixer::StageProgress> told;
+    StageMonitor monitor("", {.silent = true}, [&](const auto& progress) { told.push_back(progress); });
+    monitor.expect(4, "questions");
+    (void)ask(model, Questions{"test_stage", 4, {}, {.attempts = 2}}, number_prompt, parse_word, monitor);
+    CHECK(told.back() == re::remixer::StageProgress{.total = 4, .settled = 4, .lost = 2});
+    CHECK(told.size() == 5);
+  }
+
   TEST_CASE("ask: each question gets its own answer, in whatever order they come") {
     for (const std::size_t in_flight : {1UL, 2UL, 7UL, 64UL, 1000UL}) {
       for (const std::uint64_t order : {1ULL, 2ULL, 3ULL}) {

@@ -51,7 +51,7 @@ TEST_SUITE("remixer/contamination_report") {
           "0 of 0 training rows have a text of a benchmark in them. Looked for: the same words; in queries.");
   }
   TEST_CASE("to_markdown: the short form for a model card") {
-    CHECK(example().to_markdown() == "## Contamination check\n\n" + example().summary() +
+    CHECK(example().to_markdown() == "## Contamination\n\n" + example().summary() +
                                          "\n\n"
                                          "| benchmark | queries | gold documents | exact | n-gram | embedding |\n"
                                          "|---|---:|---:|---:|---:|---:|\n"
@@ -87,6 +87,27 @@ TEST_SUITE("remixer/contamination_report") {
     CHECK(html.find("&lt;b&gt;bold") != std::string::npos);
     CHECK(html.find("Leaks by benchmark") != std::string::npos);
     CHECK_THROWS_AS(report.write(scratch / "absent" / "c.json"), re::IoError);
+  }
+  TEST_CASE("append: further rows are numbered where the first end, and benchmarks stand once") {
+    ContaminationReport all;
+    all.append(example());
+    CHECK(all.leaks == example().leaks);
+    all.append(example());
+    CHECK(all.rows == 12);
+    CHECK(all.leaking_rows() == std::vector<Index>{1, 4, 7, 10});
+    CHECK(all.benchmarks == example().benchmarks);
+    ContaminationReport none = example();
+    none.rows = 0;
+    none.leaks.clear();
+    all.append(none);  // a task without a row
+    CHECK(all.rows == 12);
+    ContaminationReport other = example();
+    other.options.ngram = 8;
+    CHECK_THROWS_AS(all.append(other), re::ConfigError);
+    other = example();
+    other.benchmarks.pop_back();
+    CHECK_THROWS_AS(all.append(other), re::ConfigError);
+    CHECK(all.rows == 12);
   }
   TEST_CASE("drop_leaking_rows: leaves the others in their order, and says how many went") {
     std::vector<re::data::TrainingRow> rows;

@@ -60,6 +60,8 @@ TEST_SUITE("remixer/filter_domain") {
     const ChatCall& call = model.calls.front();
     CHECK(call.stage == "filter_domain");
     CHECK(call.sampling.temperature == 0.0);
+    CHECK(call.input == R"({"document_id":"a"})");
+    CHECK((call.output == rx::domain_output));
     CHECK(call.messages.back().content.find("Field: Earth Science") != std::string::npos);
     CHECK(test::tagged(call, "document") == "The mantle convects.");
     CHECK(test::named_options(FilterDomainOptions{})[0] ==

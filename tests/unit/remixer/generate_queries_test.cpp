@@ -98,6 +98,16 @@ TEST_SUITE("remixer/generate_queries") {
     }
   }
 
+  TEST_CASE("run: a call says which document it is about, and what was asked for") {
+    ScriptedModel model(question, 5);
+    (void)generate(model, {{"d7", "The text."}, {"", "Another text."}}, {.seed = 7});
+    const rx::Conditions conditions = rx::draw_conditions("The text.", 7);
+    CHECK(re::io::parse_json(model.calls.at(0).input, "input") ==
+          re::io::Json{{"document_id", "d7"}, {"length", conditions.length}, {"level", conditions.level}});
+    CHECK(re::io::parse_json(model.calls.at(1).input, "input")["document_id"] == rx::text_id("Another text."));
+    CHECK((model.calls.at(0).output == rx::query_output));
+  }
+
   TEST_CASE("run: every kind of task has a prompt of its own") {
     std::map<std::string, std::string> prompts;
     for (const char* task : {"biology", "leetcode", "pony", "aops"}) {

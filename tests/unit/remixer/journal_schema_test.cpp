@@ -1,5 +1,6 @@
 #include <reasonembed/remixer/journal.hpp>
 #include <reasonembed/remixer/journal_schema.hpp>
+#include <reasonembed/remixer/stage_output.hpp>
 
 #include <doctest/doctest.h>
 
@@ -61,6 +62,22 @@ std::filesystem::path version_1(const test::Scratch& scratch) {
   return path;
 }
 
+/// A journal of version 2, made by its own steps, with an annotation.
+std::filesystem::path version_2(const test::Scratch& scratch) {
+  const std::filesystem::path path = scratch / "version2.sqlite";
+  SqliteDatabase database(path, kWrite);
+  database.execute(kVersion1);
+  database.execute(re::remixer::kJournalSteps[1]);  // the test above holds it to what was released
+  const re::remixer::ChatCall call = test::chat_call(0, "answered", "annotate_relevance");
+  database.execute(
+      "INSERT INTO calls (key, stage, model, attempt, fault, text, finish, prompt_tokens, completion_tokens, begun, "
+      "ended, money) VALUES (x'" +
+      re::remixer::hex_of(re::remixer::call_key("m", call)) +
+      "', 'annotate_relevance', 'm', 0, NULL, 'It helps. <score>4</score>', 'stop', 10, 4, 1000, 2000, 0.25);"
+      "PRAGMA user_version = 2;");
+  return path;
+}
+
 /// Everything that a database's tables are made of.
 std::vector<std::string> schema_of(const std::filesystem::path& path) {
   SqliteDatabase database(path, SQLITE_OPEN_READWRITE);
@@ -90,6 +107,8 @@ TEST_SUITE("remixer/journal_schema") {
     CHECK(re::remixer::kJournalApplication == 1380273496);
     CHECK(re::sha256(compact(re::remixer::kJournalSteps[1])) ==
           "cb3358c63cc91ac5b6ef54489ae69cbb234bf234d9bda6a1e422e57c8d4ffd7a");
+    CHECK(re::sha256(compact(re::remixer::kJournalSteps[2])) ==
+          "137f82e183acdc4911b0368a60398639d20827cd7138cb00f16be2355f77b791");
   }
   TEST_CASE("migrate_journal: a journal of version 1 keeps its rows and becomes one of today") {
     const test::Scratch scratch;
@@ -121,6 +140,41 @@ TEST_SUITE("remixer/journal_schema") {
     Journal again(path);
     CHECK(again.find(re::remixer::call_key("m", test::chat_call(1, "failed"))).value().text == "late");
     CHECK_NOTHROW(again.check());
+  }
+  TEST_CASE("migrate_journal: a journal of version 2 keeps its answers, and the next run shows them as outputs") {
+    const test::Scratch scratch;
+    const std::filesystem::path path = version_2(scratch);
+    {
+      Journal fresh(scratch / "fresh.sqlite");
+    }
+    re::remixer::ChatCall call = test::chat_call(0, "answered", "annotate_relevance");
+    call.input = R"({"query_id":"q1","query":"Why?","document_id":"d1","rank":3})";
+    call.output = re::remixer::score_output;
+    const auto annotations = [&] {
+      return SqliteDatabase(path, SQLITE_OPEN_READONLY)
+          .number(
+              "SELECT count(*) FROM annotations WHERE query_id = 'q1' AND query = 'Why?' AND document_id = 'd1' AND "
+              "rank = 3 AND score = 4 AND reasoning = 'It helps. <score>4</score>'");
+    };
+    {
+      Journal journal(path);
+      CHECK(journal.status().at(0).money == 0.25);
+    }
+    CHECK(schema_of(path) == schema_of(scratch / "fresh.sqlite"));
+    CHECK(annotations() == 0);  // no run has used it, and what it was about is not known
+    {
+      Journal journal(path);
+      CHECK(journal.take(re::remixer::call_key("m", call), call).value().text == "It helps. <score>4</score>");
+      journal.commit();
+      CHECK(journal.status().at(0).money == 0.25);
+    }
+    CHECK(annotations() == 1);
+    Journal journal(path);
+    call.input = R"({"query_id":"q2"})";  // what is known stands
+    CHECK(journal.take(re::remixer::call_key("m", call), call));
+    journal.commit();
+    CHECK(annotations() == 1);
+    CHECK_NOTHROW(journal.check());
   }
   TEST_CASE("migrate_journal: takes all steps or none") {
     const test::Scratch scratch;
@@ -157,14 +211,14 @@ TEST_SUITE("remixer/journal_schema") {
   TEST_CASE("journal_version: a journal of a later version is refused") {
     const test::Scratch scratch;
     const std::filesystem::path path = version_1(scratch);
-    for (const int version : {3, 0, -1}) {
+    for (const int version : {4, 0, -1}) {
       {
         SqliteDatabase database(path, kWrite);
         database.execute("PRAGMA user_version = " + std::to_string(version));
       }
       CHECK_THROWS_WITH_AS(Journal{path},
                            (path.string() + ": schema version is " + std::to_string(version) +
-                            ", expected 1 to 2; a later version of this library wrote it")
+                            ", expected 1 to 3; a later version of this library wrote it")
                                .c_str(),
                            re::DataError);
     }
@@ -174,7 +228,7 @@ TEST_SUITE("remixer/journal_schema") {
     const std::filesystem::path path = version_1(scratch);
     CHECK_THROWS_WITH_AS(
         (void)Journal::read_only(path),
-        (path.string() + ": schema version is 1, expected 2; open it for writing once to bring it there").c_str(),
+        (path.string() + ": schema version is 1, expected 3; open it for writing once to bring it there").c_str(),
         re::DataError);
   }
   TEST_CASE("Journal: an empty file, which a kill may leave, is a journal to be") {

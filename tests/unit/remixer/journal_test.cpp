@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -117,6 +118,66 @@ TEST_SUITE("remixer/journal") {
     CHECK(rows[0].money == 0.5);
     journal.commit();
   }
+  TEST_CASE("store: with Replace::kAnswers an answer gives way to another answer, and not to a failure") {
+    const test::Scratch scratch;
+    Journal journal(scratch / "j.sqlite");
+    ChatCall call = test::chat_call(0, "Why?");
+    store(journal, call, ChatAnswer{.text = "first"}, 0.5);
+    const auto replace = [&](const ChatResult& result) {
+      journal.store(call_key("m", call), "m", call, result, 1000, 0.0, re::remixer::Replace::kAnswers);
+    };
+    call.input = R"({"document_id":"d1"})";
+    replace(ChatAnswer{.text = "second"});
+    CHECK(journal.find(call_key("m", call)).value().text == "second");
+    CHECK(rows_of(journal, "annotate").at(0).ends == 2);
+    replace(failure(CallFault::kNotRecorded));
+    CHECK(journal.find(call_key("m", call)).value().text == "second");
+    journal.commit();
+    re::remixer::SqliteDatabase database(scratch / "j.sqlite", SQLITE_OPEN_READONLY);
+    CHECK(database.number("SELECT count(*) FROM calls WHERE json_extract(input, '$.document_id') = 'd1'") == 1);
+  }
+  TEST_CASE("store: the input of a call and what its stage takes from the answer lie beside it, and are in no key") {
+    const test::Scratch scratch;
+    Journal journal(scratch / "j.sqlite");
+    ChatCall call = test::chat_call(0, "Why?");
+    const re::remixer::CallKey key = call_key("m", call);
+    call.input = R"({"n":7})";
+    call.output = [](const ChatAnswer& answer) {
+      return answer.text == "?" ? std::nullopt : std::optional("{\"said\":\"" + answer.text + "\"}");
+    };
+    CHECK(call_key("m", call) == key);
+    store(journal, call, ChatAnswer{.text = "yes"});
+    ChatCall unusable = test::chat_call(1, "And?");
+    unusable.output = call.output;
+    store(journal, unusable, ChatAnswer{.text = "?"});
+    store(journal, test::chat_call(2, "plain"), ChatAnswer{.text = "as it stands"});
+    store(journal, test::chat_call(3, "failed"), failure(CallFault::kServer));
+    journal.commit();
+    re::remixer::SqliteDatabase database(scratch / "j.sqlite", SQLITE_OPEN_READONLY);
+    CHECK(database.number("SELECT json_extract(input, '$.n') FROM outputs WHERE output = '{\"said\":\"yes\"}'") == 7);
+    CHECK(database.number("SELECT count(*) FROM outputs WHERE output = '{}' AND text = 'as it stands'") == 1);
+    CHECK(database.number("SELECT count(*) FROM outputs") == 2);
+    CHECK(database.number("SELECT count(*) FROM uses") == 4);
+  }
+  TEST_CASE("take: gives the answer that find gives, and shows it among the stage's outputs") {
+    const test::Scratch scratch;
+    const ChatCall call = test::chat_call(0, "Why?", "write");
+    {
+      Journal journal(scratch / "j.sqlite");
+      CHECK(!journal.take(call_key("m", call), call));
+      store(journal, call, ChatAnswer{.text = "t", .prompt_tokens = 3});
+      journal.commit();
+    }
+    Journal journal(scratch / "j.sqlite");
+    journal.plan({});
+    CHECK(journal.take(call_key("m", call), call) == journal.find(call_key("m", call)));
+    journal.commit();
+    re::remixer::SqliteDatabase database(scratch / "j.sqlite", SQLITE_OPEN_READONLY);
+    CHECK(database.number("SELECT count(*) FROM outputs WHERE stage = 'write'") == 1);
+    const ChatCall failed = test::chat_call(1, "failed", "write");
+    store(journal, failed, failure(CallFault::kServer));
+    CHECK(!journal.take(call_key("m", failed), failed));
+  }
   TEST_CASE("status: calls, answers, faults, tokens and money of each stage") {
     const test::Scratch scratch;
     Journal journal(scratch / "j.sqlite");
@@ -131,13 +192,14 @@ TEST_SUITE("remixer/journal") {
     store(journal, test::chat_call(0, "d", "annotate"), ChatAnswer{.prompt_tokens = 1});
     store(journal, test::chat_call(0, "e", ""), failure(CallFault::kNotRecorded));
     const std::vector<StageStatus> want = {
-        {.stage = "", .calls = 1, .failed = {{CallFault::kNotRecorded, 1}}},
+        // in the order in which they were first asked
+        {.stage = "write", .calls = 10, .done = 10, .prompt_tokens = 100, .completion_tokens = 45, .money = 5.0},
         {.stage = "annotate",
          .calls = 4,
          .done = 1,
          .failed = {{CallFault::kTimeout, 1}, {CallFault::kEmpty, 2}},
          .prompt_tokens = 1},
-        {.stage = "write", .calls = 10, .done = 10, .prompt_tokens = 100, .completion_tokens = 45, .money = 5.0}};
+        {.stage = "", .calls = 1, .failed = {{CallFault::kNotRecorded, 1}}}};
     CHECK(journal.status() == want);
     journal.commit();
     Journal reader = Journal::read_only(scratch / "j.sqlite");

@@ -65,6 +65,47 @@ TEST_SUITE("remixer/journaled") {
       CHECK(results.at(call.id) == echo(call));
     }
   }
+  TEST_CASE("run: with JournalUse::kRecords the model is always asked, and the journal has its last answers") {
+    const test::Scratch scratch;
+    const std::vector<ChatCall> calls = test::chat_calls(20);
+    Journal journal(scratch / "j.sqlite");
+    std::string version = "a";
+    const auto answer = [&](const ChatCall& call) -> ChatResult {
+      return version == "none" && call.id == 3 ? failure(CallFault::kNotRecorded)
+                                               : ChatResult(ChatAnswer{.text = version + std::to_string(call.id)});
+    };
+    Journaled model(FunctionModel{answer, 4}, journal, re::remixer::JournalUse::kRecords);
+    (void)test::run_calls(model, calls);
+    version = "b";
+    CHECK(test::run_calls(model, calls).at(7).value().text == "b7");
+    CHECK(model.model().asked.size() == 40);
+    CHECK(model.found() == 0);
+    CHECK(journal.find(re::remixer::call_key("function", calls[7])).value().text == "b7");
+    version = "none";
+    CHECK(!test::run_calls(model, calls).at(3));
+    CHECK(journal.find(re::remixer::call_key("function", calls[3])).value().text == "b3");
+    CHECK(journal.status().at(0).done == 20);
+  }
+  TEST_CASE("run: what it finds and what it asks are the run's, what no call asks for any more is not") {
+    const test::Scratch scratch;
+    std::vector<ChatCall> calls = test::chat_calls(20);
+    const auto used = [&] {
+      re::remixer::SqliteDatabase database(scratch / "j.sqlite", SQLITE_OPEN_READONLY);
+      return database.number("SELECT count(*) FROM outputs WHERE task = 't'");
+    };
+    for (const std::int64_t want : {20, 15}) {
+      Journal journal(scratch / "j.sqlite");
+      journal.begin_stage("t", "annotate");
+      Journaled model(FunctionModel{echo, 4}, journal);
+      calls.resize(static_cast<std::size_t>(want));
+      if (want == 15) {
+        calls[14] = test::chat_call(14, "a changed prompt");
+      }
+      (void)test::run_calls(model, calls);
+      CHECK(used() == want);
+      CHECK(journal.status().at(0).done == (want == 20 ? 20 : 21));
+    }
+  }
   TEST_CASE("run: another run goes on where one was left, with the calls that are missing") {
     const test::Scratch scratch;
     std::vector<ChatCall> calls = test::chat_calls(20);

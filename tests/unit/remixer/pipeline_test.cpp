@@ -15,6 +15,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -169,6 +171,21 @@ TEST_SUITE("remixer/pipeline") {
     CHECK(shown.find("topics generate_queries") != std::string::npos);
     CHECK(shown.find("12/12 queries") != std::string::npos);
     CHECK(shown.find("topics annotate_relevance") != std::string::npos);
+  }
+
+  TEST_CASE("run: tells how far each stage has come, by its name") {
+    std::map<std::string, rx::StageProgress, std::less<>> last;
+    ScriptedModel model(answer, 8);
+    const auto result = synthesis(model).run(
+        documents(), {.on_progress = [&](std::string_view stage, const rx::StageProgress& progress) {
+          last.insert_or_assign(std::string(stage), progress);
+        }});
+    CHECK(last.size() == 3);  // assembly takes no time
+    CHECK(last.at("generate_queries") == rx::StageProgress{.total = 12, .settled = 12, .ended = true});
+    CHECK(last.at("mine_candidates").ended);
+    CHECK(last.at("mine_candidates").settled == last.at("mine_candidates").total);
+    CHECK(last.at("annotate_relevance").settled == result.reports[2].calls);
+    CHECK(last.at("annotate_relevance").lost == 0);
   }
 
   TEST_CASE("run: the paper's pipeline makes rows that can be trained on") {

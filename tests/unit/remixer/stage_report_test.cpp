@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace re = reasonembed;
 using re::remixer::AnswerFault;
@@ -108,6 +109,24 @@ TEST_SUITE("remixer/stage_report") {
     CHECK(shown.find("3/3 queries") != std::string::npos);
     CHECK(monitor.progress() == nullptr);
     monitor.finish();
+  }
+
+  TEST_CASE("StageMonitor: tells whoever watches how far the stage has come, and what was lost") {
+    std::vector<re::remixer::StageProgress> told;
+    StageMonitor monitor(
+        "label", {.silent = true}, [&](const re::remixer::StageProgress& progress) { told.push_back(progress); });
+    monitor.advance(5);  // nothing is expected yet
+    monitor.expect(4, "queries");
+    monitor.advance();
+    monitor.lose();
+    monitor.advance(2);
+    monitor.finish();
+    monitor.finish();
+    CHECK(told == std::vector<re::remixer::StageProgress>{{.total = 4},
+                                                          {.total = 4, .settled = 1},
+                                                          {.total = 4, .settled = 2, .lost = 1},
+                                                          {.total = 4, .settled = 4, .lost = 1},
+                                                          {.total = 4, .settled = 4, .lost = 1, .ended = true}});
   }
 
   TEST_CASE("StageMonitor: is silent unless it is asked to speak") {

@@ -93,6 +93,8 @@ TEST_SUITE("remixer/write_reasoning_queries") {
     (void)write(model, rows(1));
     const ChatCall& call = model.calls.front();
     CHECK(call.stage == "write_reasoning_queries");
+    CHECK(call.input == R"({"query":"query 0","query_id":")" + rx::text_id("query 0") + "\"}");
+    CHECK((call.output == rx::reasoning_output));
     CHECK(call.messages == rx::reasoning_messages(
                                rx::Prompts().get("write_reasoning_queries"), rx::bright_task("economics"), "query 0"));
     CHECK(call.messages.back().content.find("Field: Economics") != std::string::npos);

@@ -13,7 +13,6 @@ namespace re = reasonembed;
 namespace rx = reasonembed::remixer;
 using replicate::make_language_model;
 using replicate::ModelConfig;
-using replicate::needs_journal;
 using replicate::open_journal;
 using replicate::read_toml;
 using replicate::TomlSection;
@@ -84,16 +83,20 @@ TEST_SUITE("replicate/language_model") {
     CHECK_THROWS_AS((void)read("kind = \"smtp\"\n"), re::ConfigError);
   }
 
-  TEST_CASE("make_language_model: a recording is replayed, without journal and without server") {
+  TEST_CASE("make_language_model: a recording is replayed without server, and the journal follows the recording") {
     const test::Scratch scratch;
     const std::string key = rx::hex_of(rx::call_key("m", question(0)));
-    const std::string path = scratch.write("r.jsonl",
-                                           "{\"format\": \"reasonembed recording 1\", \"model\": \"m\"}\n{\"key\": \"" +
-                                               key + "\", \"stage\": \"s\", \"text\": \"said before\"}\n");
-    const ModelConfig config = read("kind = \"replay\"\nreplay = [\"" + path + "\"]\n");
-    CHECK(!needs_journal(config));
-    rx::AnyLanguageModel model = make_language_model(config, "task", nullptr);
-    CHECK(ask(model, 2) == std::vector<std::optional<std::string>>{"said before", std::nullopt});
+    const auto journal = open_journal(scratch / "j.sqlite");
+    for (const char* text : {"said before", "said better"}) {
+      const std::string path =
+          scratch.write("r.jsonl",
+                        "{\"format\": \"reasonembed recording 1\", \"model\": \"m\"}\n{\"key\": \"" + key +
+                            "\", \"stage\": \"s\", \"text\": \"" + text + "\"}\n");
+      const ModelConfig config = read("kind = \"replay\"\nreplay = [\"" + path + "\"]\n");
+      rx::AnyLanguageModel model = make_language_model(config, "task", journal);
+      CHECK(ask(model, 2) == std::vector<std::optional<std::string>>{text, std::nullopt});
+      CHECK(journal->find(rx::call_key("m", question(0))).value().text == text);
+    }
   }
 
   TEST_CASE("make_language_model: batch files of each task have a directory of their own") {
@@ -123,11 +126,10 @@ TEST_SUITE("replicate/language_model") {
   }
 #else
   TEST_CASE("make_language_model: a program built without libcurl and SQLite says so") {
-    CHECK(!needs_journal(ModelConfig{}));
     CHECK(open_journal("nowhere") == nullptr);
     CHECK_THROWS_WITH_AS(
         (void)make_language_model({}, "task", nullptr),
-        "reasonembed synthesize: this program is built without libcurl and SQLite, expected one that can ask language "
+        "reasonembed: this program is built without libcurl and SQLite, expected one that can ask language "
         "models",
         re::ConfigError);
     CHECK_THROWS_AS(replicate::print_status("nowhere"), re::ConfigError);

@@ -64,7 +64,9 @@ TEST_SUITE("replicate/synthesis_config") {
         "rank_constant = 10\n"
         "[annotate]\nlongest_text = 1000\nkeep_answers = true\n"
         "[assemble]\nleast_positive = 4\n"
-        "[reasoning]\nenabled = false\nwithout = \"drop\"\n");
+        "[reasoning]\nenabled = false\nwithout = \"drop\"\n"
+        "[contamination]\nstrict = true\nbenchmarks = [\"b=dir\"]\nsplit = \"dev\"\nngram = 8\npositives = false\n"
+        "model = \"m\"\ncosine = 0.8\n");
     const rx::SynthesisOptions& options = config.options;
     CHECK(config.journal == std::filesystem::path("j.sqlite"));
     CHECK(options.filter_domain);
@@ -95,6 +97,14 @@ TEST_SUITE("replicate/synthesis_config") {
                                            .group_size = 4,
                                            .batch_size = 3});
     CHECK(config.tasks[0].corpus == "law.jsonl");
+    CHECK(config.contamination.enabled);
+    CHECK(config.contamination.strict);
+    CHECK(config.contamination.benchmarks == std::vector<std::string>{"b=dir"});
+    CHECK(config.contamination.split == "dev");
+    CHECK(config.contamination.ngram == 8);
+    CHECK(!config.contamination.positives);
+    CHECK(config.contamination.model == "m");
+    CHECK(config.contamination.cosine == 0.8);
   }
 
   TEST_CASE("read_synthesis_config: keys that nobody knows are refused by file, line and the closest name") {

@@ -60,6 +60,13 @@ SynthesisConfig example(const test::Scratch& scratch) {
   return config;
 }
 
+/// The same with BM25, which takes no time.
+SynthesisConfig example_by_words(const test::Scratch& scratch) {
+  SynthesisConfig config = example(scratch);
+  config.retriever.kind = replicate::RetrieverKind::kBm25;
+  return config;
+}
+
 SynthesisSummary run(const SynthesisConfig& config,
                      const test::ScriptedModel::Answer& answers = answer,
                      std::size_t in_flight = 1,
@@ -98,6 +105,81 @@ TEST_SUITE("replicate/synthesize") {
       }
     }
     CHECK(re::io::read_json(scratch / "everyday" / "report.json").size() == 6);
+  }
+
+  TEST_CASE("run: rows are checked for the data set that is left out, and the report is read with them") {
+    const test::Scratch scratch;
+    const SynthesisConfig config = example_by_words(scratch);
+    (void)run(config);
+    const re::io::Json report = re::io::read_json(scratch / "rows" / "contamination.json");
+    const re::data::TrainingRows rows = re::data::read_rows(scratch / "rows");
+    CHECK(report["rows"] == rows.size());
+    CHECK(report["benchmarks"][0]["name"] == "everyday test");
+    CHECK(report["leaks"].size() > 0);  // the corpus is shared, so gold documents are among the positives
+    CHECK(rows.contamination.starts_with("## Contamination\n"));
+    CHECK(rows.notes.empty());
+    const auto partly = [&](const rx::ChatCall& call) {
+      return call.stage == "annotate_relevance" ? test::fails(rx::CallFault::kNotRecorded) : answer(call);
+    };
+    (void)run(config, partly);  // the report was about rows of another run
+    CHECK(!std::filesystem::exists(scratch / "rows" / "contamination.md"));
+    CHECK(!std::filesystem::exists(scratch / "rows" / "contamination.json"));
+  }
+
+  TEST_CASE("run: a strict check leaves out the rows with a leak, and says so") {
+    const test::Scratch scratch;
+    SynthesisConfig config = example_by_words(scratch);
+    const re::Index all = run(config).rows;
+    const std::size_t leaking = re::io::read_json(scratch / "rows" / "contamination.json")["leaking_rows"].size();
+    REQUIRE(leaking > 0);
+    config.contamination.strict = true;
+    CHECK(run(config).rows == all - static_cast<re::Index>(leaking));
+    const re::data::TrainingRows rows = re::data::read_rows(scratch / "rows");
+    CHECK(rows.size() == all - static_cast<re::Index>(leaking));
+    CHECK(rows.contamination.find("these " + std::to_string(leaking) + " rows were left out") != std::string::npos);
+    config.contamination.enabled = false;
+    CHECK(run(config).rows == all);
+    CHECK(re::data::read_rows(scratch / "rows").contamination.empty());
+  }
+
+  TEST_CASE("run: tells how far each stage of each task has come, which are those that stages_of names") {
+    const test::Scratch scratch;
+    SynthesisConfig config = example_by_words(scratch);
+    config.options.sample.most_documents = 5;
+    config.options.filter_domain = true;
+    config.tasks.push_back(config.tasks[0]);
+    config.tasks[1].task.name = "second";
+    std::vector<replicate::TaskAndStage> ended;
+    (void)Synthesis(
+        config,
+        [&](std::string_view, const std::string&) { return test::ScriptedModel(answer); },
+        {.silent = true},
+        [&](const std::string& task, std::string_view stage, const rx::StageProgress& progress) {
+          if (progress.ended && stage != rx::SampleSources::name) {  // which takes no time
+            CHECK(progress.settled == progress.total);
+            ended.emplace_back(task, std::string(stage));
+          }
+        })
+        .run();
+    CHECK(ended == replicate::stages_of(config));
+    CHECK(ended.size() == 10);
+  }
+
+  TEST_CASE("run: annotations name documents by the ids of the corpus") {
+    const test::Scratch scratch;
+    const SynthesisConfig config = example_by_words(scratch);
+    const re::data::Corpus corpus = replicate::read_task_data(config.tasks[0]).corpus;
+    re::Index named = 0;
+    (void)run(config, [&](const rx::ChatCall& call) {
+      if (call.stage == "annotate_relevance") {
+        const re::Index document =
+            corpus.find(re::io::parse_json(call.input, "input")["document_id"].get<std::string>());
+        REQUIRE(document != re::StringIndex::kAbsent);
+        named += corpus.texts()[static_cast<std::size_t>(document)] == test::tagged(call, "document") ? 1 : 0;
+      }
+      return answer(call);
+    });
+    CHECK(named == 720);
   }
 
   TEST_CASE("run: no source is a document that the benchmark's questions are judged by") {

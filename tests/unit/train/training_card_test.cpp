@@ -5,6 +5,7 @@
 #include <support/scratch.hpp>
 #include <support/training.hpp>
 
+#include <filesystem>
 #include <string>
 
 namespace re = reasonembed;
@@ -39,6 +40,22 @@ TEST_SUITE("train/training_card") {
     CHECK(re::train::card_score("dev", row, "a command") ==
           re::model::CardScore{"dev", "recall_100", 0.25, "a command"});
     CHECK(re::train::card_score("dev", row).command.empty());
+  }
+  TEST_CASE("a model that is trained on rows with a contamination report has it in its README.md") {
+    const test::Scratch scratch;
+    const std::string report = "## Contamination\n\n0 of 24 training rows have a text of a benchmark in them.\n";
+    std::filesystem::create_directory(scratch / "rows");
+    re::data::write_rows(scratch / "rows" / "tiny.jsonl", test::tiny_rows().datasets.front());
+    Trainer trainer(test::byte_bert(), {.max_steps = 1});
+    trainer.model().save(scratch / "unchecked",
+                         {.card = re::train::training_card(trainer, re::data::read_rows(scratch / "rows"))});
+    CHECK(re::io::read_text_file(scratch / "unchecked" / "README.md").find("ontamination") == std::string::npos);
+    scratch.write("rows/contamination.md", report);
+    const re::data::TrainingRows rows = re::data::read_rows(scratch / "rows");
+    (void)trainer.fit(rows);
+    trainer.model().save(scratch / "checked", {.card = re::train::training_card(trainer, rows)});
+    const std::string text = re::io::read_text_file(scratch / "checked" / "README.md");
+    CHECK(text.find("\n" + report + "\n## Use\n") != std::string::npos);
   }
   TEST_CASE("a trained model is saved with its card, twice with the same bytes") {
     Trainer trainer(test::byte_bert(), {.max_steps = 1});
