@@ -75,6 +75,22 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
     simd::attention<S>(one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
   }
 
+  static void attention_rows(const simd::AttentionShape& shape,
+                             ConstView q,
+                             ConstView k,
+                             ConstView v,
+                             Ids offsets,
+                             Ids rows,
+                             S scale,
+                             View out,
+                             Arena& scratch) {
+    simd::AttentionShape one = shape;
+    one.heads = 1;
+    one.kv_heads = 1;
+    const auto head = [&](auto view) { return view.col_block(0, shape.head_dim); };
+    simd::attention_rows<S>(one, head(q), head(k), head(v), offsets, rows, scale, head(out), scratch);
+  }
+
   static void layer_norm(ConstView, Vectors, Vectors, S, View, std::span<S>, std::span<S>) {}
   static void rms_norm(ConstView, Vectors, S, View, std::span<S>) {}
   static void gelu(ConstView, View) {}
