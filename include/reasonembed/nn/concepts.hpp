@@ -165,7 +165,7 @@ concept Pooling = requires(const P p, detail::ArchetypeContext& context, detail:
 ///
 /// | expression                  | meaning                                                                            |
 /// |-----------------------------|------------------------------------------------------------------------------------|
-/// | `p.rows(context)`           | `std::span<const std::int32_t>`: (B) a row of x in each sequence, which pool copies |
+/// | `p.rows(context)`           | `std::span<const std::int32_t>`: (B) a row of x in each sequence; pool copies them |
 template <class P>
 concept RowPooling = Pooling<P> && requires(const P p, detail::ArchetypeContext& context) {
   { p.rows(context) } -> std::same_as<std::span<const std::int32_t>>;

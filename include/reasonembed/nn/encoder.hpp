@@ -155,14 +155,13 @@ class Encoder {
  private:
   template <class B>
   static constexpr bool kSelectsRows =
-      RowPooling<Pool> && requires(const Block block,
-                                   Context<B>& context,
-                                   RowSelection<B>& selection,
-                                   const typename Block::template Parameters<WeightLeaf<B>>& parameters,
-                                   MatrixView<const typename B::Scalar> x,
-                                   MatrixView<typename B::Scalar> y) {
-        block.forward_rows(context, selection, parameters, x, y);
-      };
+      RowPooling<Pool> &&
+      requires(const Block block,
+               Context<B>& context,
+               RowSelection<B>& selection,
+               const typename Block::template Parameters<WeightLeaf<B>>& parameters,
+               MatrixView<const typename B::Scalar> x,
+               MatrixView<typename B::Scalar> y) { block.forward_rows(context, selection, parameters, x, y); };
 
   static FinalNorm make_final_norm(const EncoderConfig& config, const EncoderOptions& options) {
     if constexpr (kHasFinalNorm) {

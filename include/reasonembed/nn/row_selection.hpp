@@ -11,8 +11,8 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 
-/// Some tokens of a batch, each as a sequence of its own: once a pooling reads one token of a sequence, all that follows
-/// the attention of the last block is computed for these alone.
+/// Some tokens of a batch, each as a sequence of its own: once a pooling reads one token of a sequence, all that
+/// follows the attention of the last block is computed for these alone.
 template <backend::Backend B>
 struct RowSelection {
   std::span<const std::int32_t> rows;  ///< (B) in the batch they are taken from, one a sequence
