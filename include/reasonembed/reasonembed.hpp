@@ -162,6 +162,7 @@
 #include <reasonembed/nn/qk_norm.hpp>
 #include <reasonembed/nn/rms_norm.hpp>
 #include <reasonembed/nn/rope.hpp>
+#include <reasonembed/nn/row_selection.hpp>
 #include <reasonembed/nn/swiglu.hpp>
 #include <reasonembed/optim/adamw.hpp>
 #include <reasonembed/optim/clip_gradient_norm.hpp>

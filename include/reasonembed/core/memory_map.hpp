@@ -108,4 +108,77 @@ class MemoryMap {
   std::size_t size_ = 0;
 };
 
+/// Bytes of an open file in the system's page cache, mapped read-only for the life of the object.
+///
+/// Unlike the bytes of a MemoryMap they have been read when the object is made, in the calling thread, and the page
+/// table has its entries: whoever uses them waits neither for the disk nor for faults. They count as this process's
+/// memory while the object lives, so a file is gone through in parts.
+///
+/// @note  move-only; a moved-from part is empty. Concurrent reads are safe. A file must not be shortened while a part
+/// of
+///        it is mapped, see MemoryMap.
+class MappedPart {
+ public:
+  MappedPart() = default;
+  MappedPart(MappedPart&& other) noexcept
+      : memory_(std::exchange(other.memory_, nullptr)),
+        mapped_(std::exchange(other.mapped_, 0)),
+        bytes_(std::exchange(other.bytes_, {})) {}
+  MappedPart& operator=(MappedPart&& other) noexcept {
+    MappedPart moved(std::move(other));
+    std::swap(memory_, moved.memory_);
+    std::swap(mapped_, moved.mapped_);
+    std::swap(bytes_, moved.bytes_);
+    return *this;
+  }
+  MappedPart(const MappedPart&) = delete;
+  MappedPart& operator=(const MappedPart&) = delete;
+  ~MappedPart() {
+    if (memory_ != nullptr) {
+      ::munmap(memory_, mapped_);
+    }
+  }
+
+  /// Maps bytes [offset, offset + size) of an open file and reads what is not in memory yet. Parts that are asked for
+  /// in their order are read ahead of by the system.
+  /// @return  false if the system can't: it is older than Linux 5.14 or another one, the file ends before, the disk
+  ///          fails; the part is then empty, and an ordinary read says why
+  [[nodiscard]] bool map([[maybe_unused]] int file, [[maybe_unused]] std::size_t offset, std::size_t size) {
+    *this = MappedPart();
+#if defined(MADV_POPULATE_READ)
+    // a large page is mapped by one entry where all of it lies in the mapping, bytes beyond the file included
+    constexpr std::size_t kLargePage = std::size_t{2} << 20;
+    const std::size_t before = offset % kLargePage;
+    const std::size_t whole = (before + size + kLargePage - 1) / kLargePage * kLargePage;
+    void* const memory = size == 0
+                             ? MAP_FAILED
+                             : ::mmap(nullptr, whole, PROT_READ, MAP_SHARED, file, static_cast<off_t>(offset - before));
+    if (memory == MAP_FAILED) {
+      return size == 0;
+    }
+    memory_ = memory;
+    mapped_ = whole;
+    (void)::madvise(memory_, mapped_, MADV_SEQUENTIAL);  // hints: read ahead in large pieces, and in large pages
+    (void)::madvise(memory_, mapped_, MADV_HUGEPAGE);
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    std::byte* const first = static_cast<std::byte*>(memory_) + before;
+    std::byte* const start = first - before % page;
+    if (::madvise(start, static_cast<std::size_t>(first + size - start), MADV_POPULATE_READ) != 0) {
+      *this = MappedPart();
+      return false;
+    }
+    bytes_ = {first, size};
+    return true;
+#else
+    return size == 0;
+#endif
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  void* memory_ = nullptr;  // from the start of the page
+  std::size_t mapped_ = 0;
+  std::span<const std::byte> bytes_;
+};
+
 }  // namespace reasonembed

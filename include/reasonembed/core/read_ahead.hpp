@@ -1,9 +1,9 @@
 #pragma once
 #include <reasonembed/config.hpp>
-#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/error.hpp>
 #include <reasonembed/core/view.hpp>
 
+#include <concepts>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -22,11 +22,13 @@ namespace reasonembed::inline REASONEMBED_ABI {
 /// Every piece is taken once, by any thread. Pieces must be taken in ascending order as far as one can tell from
 /// outside: a piece is read when at most `slots` of the pieces before it have not been given back.
 ///
-/// @note  `slots` buffers of floats, allocated once; an exception of `read` comes out of the take() of its piece
+/// @tparam T  what a piece is read into; it is made once a slot, and read into again and again
+/// @note      an exception of `read` comes out of the take() of its piece
+template <std::default_initializable T>
 class ReadAhead {
  private:
   struct Slot {
-    Matrix<float> values;
+    T value;
     Index piece = 0;  // that is in it, or that will be
     bool full = false;
     std::exception_ptr failure;
@@ -34,24 +36,22 @@ class ReadAhead {
 
  public:
   /// Fills a slot with a piece; `reader` is in [0, readers), and no two running calls share it.
-  using Read = std::function<void(Index piece, int reader, Matrix<float>& slot)>;
+  using Read = std::function<void(Index piece, int reader, T& slot)>;
 
   /// @param pieces   how many there are
   /// @param slots    pieces in memory at once, more than the threads that take them, or these wait for each other
-  /// @param rows     of a slot
-  /// @param cols     of a slot
   /// @param readers  threads that read, >= 1
   /// @throws         ConfigError if slots or readers < 1; std::system_error if a thread can't be started
-  ReadAhead(Index pieces, Index slots, Index rows, Index cols, int readers, Read read)
-      : pieces_(pieces), read_(std::move(read)) {
+  ReadAhead(Index pieces, Index slots, int readers, Read read) : pieces_(pieces), read_(std::move(read)) {
     if (slots < 1 || readers < 1) {
       throw ConfigError::invalid("ReadAhead",
                                  slots < 1 ? "slots" : "readers",
                                  std::to_string(slots < 1 ? slots : Index{readers}),
                                  "at least 1");
     }
+    slots_ = std::vector<Slot>(static_cast<std::size_t>(slots));
     for (Index i = 0; i < slots; ++i) {
-      slots_.push_back({Matrix<float>(rows, cols), i, false, nullptr});
+      slots_[static_cast<std::size_t>(i)].piece = i;
     }
     try {
       for (int reader = 0; reader < readers; ++reader) {
@@ -78,7 +78,7 @@ class ReadAhead {
     Piece(Piece&&) = delete;
     Piece& operator=(Piece&&) = delete;
     ~Piece() { owner_->give_back(*slot_); }
-    [[nodiscard]] MatrixView<float> view() const { return slot_->values.view(); }
+    [[nodiscard]] const T& value() const { return slot_->value; }
 
    private:
     friend ReadAhead;
@@ -126,7 +126,7 @@ class ReadAhead {
       }
       lock.unlock();
       try {
-        read_(piece, reader, slot.values);
+        read_(piece, reader, slot.value);
       } catch (...) {
         slot.failure = std::current_exception();
       }

@@ -7,6 +7,7 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/memory_map.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/file_handle.hpp>
 #include <reasonembed/io/text_file.hpp>
@@ -14,7 +15,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,10 +114,25 @@ inline void write_npy(const std::filesystem::path& path, MatrixView<const float>
   writer.finish();
 }
 
+/// Rows of an .npy file, in memory while the object lives and until it takes others; see NpyFile::fetch().
+///
+/// @note  move-only
+class NpyRows {
+ public:
+  /// @return  (count, cols)
+  [[nodiscard]] MatrixView<const float> view() const { return view_; }
+
+ private:
+  friend class NpyFile;
+  MappedPart mapped_;
+  Matrix<float> read_;  // where rows can't be mapped
+  MatrixView<const float> view_;
+};
+
 /// A two-dimensional .npy file that stays on the disk: rows are read when they are asked for.
 ///
 /// @note  move-only; reading from many threads is safe. The page cache of the system is what holds the file, not this
-///        process; a file that is shortened meanwhile is an IoError.
+///        process. A file that is shortened meanwhile is an IoError, for rows that are fetched already see MappedPart.
 class NpyFile {
  public:
   /// @throws  IoError if the file can't be read; DataError for anything but a whole two-dimensional C-order '<f4' array
@@ -152,18 +167,23 @@ class NpyFile {
       read_bytes({reinterpret_cast<char*>(out.data()), bytes(out.rows())}, offset(first));
     }
   }
-  /// Tells the system that rows will be read in their order, so that it reads ahead of them; a hint. It keeps track of
-  /// one stream an object: threads that read different parts do better with an object each.
-  void expect_in_order() const {
-#if defined(POSIX_FADV_SEQUENTIAL)
-    (void)::posix_fadvise(file_.number(), 0, 0, POSIX_FADV_SEQUENTIAL);
-#endif
-  }
-  /// @return  whether the first and the last byte of rows can be read without waiting for the disk, as far as the
-  /// system
-  ///          tells
-  [[nodiscard]] bool is_cached(Index first, Index count) const {
-    return bytes(count) == 0 || (is_cached(offset(first)) && is_cached(offset(first + count) - 1));
+  /// Brings rows [first, first + count) into memory: mapped where the system can, which saves a copy, or else read.
+  /// @throws  as read()
+  /// @note    whoever goes through a file in order has it read ahead of by the system, which keeps track of one such
+  ///          stream an object: threads that go through different parts do better with an object each
+  void fetch(Index first, Index count, NpyRows& rows) const {
+    rows.view_ = {};
+    const bool aligned = start_ % alignof(float) == 0;
+    if (first >= 0 && count >= 0 && first <= rows_ - count && aligned &&
+        rows.mapped_.map(file_.number(), offset(first), bytes(count))) {
+      rows.view_ = {reinterpret_cast<const float*>(rows.mapped_.bytes().data()), count, cols_};
+      return;
+    }
+    if (rows.read_.rows() < count || rows.read_.cols() != cols_) {
+      rows.read_ = Matrix<float>(count, cols_);
+    }
+    read(first, rows.read_.view().row_block(0, count));
+    rows.view_ = rows.read_.view().row_block(0, count);
   }
 
  private:
@@ -172,15 +192,6 @@ class NpyFile {
   }
   [[nodiscard]] std::size_t offset(Index row) const { return start_ + bytes(row); }
 
-  [[nodiscard]] bool is_cached([[maybe_unused]] std::size_t at) const {
-#if defined(RWF_NOWAIT)
-    char byte = 0;
-    const struct iovec piece{&byte, 1};
-    return ::preadv2(file_.number(), &piece, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
-#else
-    return false;
-#endif
-  }
   void read_bytes(std::span<char> out, std::size_t at) const {
     for (std::size_t done = 0; done < out.size();) {
       const ssize_t count =

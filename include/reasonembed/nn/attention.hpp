@@ -9,6 +9,7 @@
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/linear.hpp>
 #include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/nn/row_selection.hpp>
 #include <reasonembed/simd/attention.hpp>
 
 #include <cmath>
@@ -121,6 +122,29 @@ class Attention {
       attend(context, qk, values(qkv), heads, log_sum_exp);
       output_.forward(context, parameters.output, heads, y, saved);
     }
+  }
+
+  /// The selected rows of what forward gives where nothing is saved, to the bit. Queries are computed for all rows, as
+  /// they are part of one product with keys and values.
+  ///
+  /// @param x  (T, D)
+  /// @param y  (B, D), overwritten
+  template <class B>
+  void forward_rows(Context<B>& context,
+                    RowSelection<B>& selection,
+                    const Parameters<WeightLeaf<B>>& parameters,
+                    MatrixView<const typename B::Scalar> x,
+                    MatrixView<typename B::Scalar> y) const {
+    using S = typename B::Scalar;
+    const ArenaScope scope(context.arena);
+    Nothing nothing;
+    const auto qkv = context.activations(qkv_.outputs());                   // (T, (heads + 2 kv_heads) head_dim)
+    const auto heads = selection.context.activations(config_.query_dim());  // (B, heads * head_dim)
+    qkv_.forward(context, parameters.qkv, x, qkv, nothing);
+    const QueryKey<S> qk = transforms_.forward(context, parameters.transforms, queries_keys(qkv), nothing);
+    Kernels<B>::attention_rows(
+        shape(), qk.q, qk.k, values(qkv), context.batch.offsets, selection.rows, scale<S>(), heads, context.arena);
+    output_.forward(selection.context, parameters.output, heads, y, nothing);
   }
 
   template <class B>

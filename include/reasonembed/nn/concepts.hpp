@@ -9,6 +9,8 @@
 #include <reasonembed/nn/parameters.hpp>
 
 #include <concepts>
+#include <cstdint>
+#include <span>
 #include <string>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
@@ -157,6 +159,16 @@ concept Pooling = requires(const P p, detail::ArchetypeContext& context, detail:
   p.pool(context, in, out);
   p.pool_vjp(context, in, out);
   { P::name } -> std::convertible_to<const char*>;
+};
+
+/// A pooling that reads one token of each sequence: the last block computes no more than these where nothing is saved.
+///
+/// | expression                  | meaning                                                                            |
+/// |-----------------------------|------------------------------------------------------------------------------------|
+/// | `p.rows(context)`           | `std::span<const std::int32_t>`: (B) a row of x in each sequence; pool copies them |
+template <class P>
+concept RowPooling = Pooling<P> && requires(const P p, detail::ArchetypeContext& context) {
+  { p.rows(context) } -> std::same_as<std::span<const std::int32_t>>;
 };
 
 /// A whole transformer block, and the norm its stack ends with.

@@ -135,6 +135,17 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
                         Arena& scratch) {
     simd::attention<S, AttentionFormat>(shape, q, k, v, offsets, scale, out, log_sum_exp, scratch);
   }
+  static void attention_rows(const simd::AttentionShape& shape,
+                             ConstView q,
+                             ConstView k,
+                             ConstView v,
+                             std::span<const std::int32_t> offsets,
+                             std::span<const std::int32_t> rows,
+                             S scale,
+                             View out,
+                             Arena& scratch) {
+    simd::attention_rows<S, AttentionFormat>(shape, q, k, v, offsets, rows, scale, out, scratch);
+  }
   static void attention_vjp(const simd::AttentionShape& shape,
                             ConstView q,
                             ConstView k,

@@ -11,6 +11,7 @@
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/nn/pooling.hpp>
+#include <reasonembed/nn/row_selection.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -152,6 +153,16 @@ class Encoder {
   }
 
  private:
+  template <class B>
+  static constexpr bool kSelectsRows =
+      RowPooling<Pool> &&
+      requires(const Block block,
+               Context<B>& context,
+               RowSelection<B>& selection,
+               const typename Block::template Parameters<WeightLeaf<B>>& parameters,
+               MatrixView<const typename B::Scalar> x,
+               MatrixView<typename B::Scalar> y) { block.forward_rows(context, selection, parameters, x, y); };
+
   static FinalNorm make_final_norm(const EncoderConfig& config, const EncoderOptions& options) {
     if constexpr (kHasFinalNorm) {
       return FinalNorm(config.dim, options);
@@ -168,16 +179,42 @@ class Encoder {
     auto x = context.activations(config_.dim);  // (T, D)
     auto y = context.activations(config_.dim);  // (T, D)
     embedding_.forward(context, parameters.embedding, x, nothing);
-    for (const auto& block : parameters.blocks) {
-      block_.forward(context, block, x, y, nothing);
+    const bool selects = selects_rows(context, parameters);
+    for (std::size_t layer = 0; layer + (selects ? 1 : 0) < parameters.blocks.size(); ++layer) {
+      block_.forward(context, parameters.blocks[layer], x, y, nothing);
       std::swap(x, y);
     }
-    if constexpr (kHasFinalNorm) {
-      final_norm_.forward(context, parameters.final_norm, x, x, nothing);
+    if (selects) {
+      forward_last_rows(context, parameters, x, embeddings);
+    } else {
+      if constexpr (kHasFinalNorm) {
+        final_norm_.forward(context, parameters.final_norm, x, x, nothing);
+      }
+      pool_.pool(context, x, embeddings);
     }
-    pool_.pool(context, x, embeddings);
     if (options_.normalize) {
       Kernels<B>::l2_normalize(embeddings, embeddings, {});
+    }
+  }
+
+  /// @return  whether the last block needs the pooled tokens alone
+  template <class B>
+  [[nodiscard]] static bool selects_rows(const Context<B>& context, const Parameters<WeightLeaf<B>>& parameters) {
+    return kSelectsRows<B> && !parameters.blocks.empty() && !context.dropout.training;
+  }
+  /// The last block, the final norm and the pooling, of the tokens that are pooled.
+  template <class B>
+  void forward_last_rows([[maybe_unused]] Context<B>& context,
+                         [[maybe_unused]] const Parameters<WeightLeaf<B>>& parameters,
+                         [[maybe_unused]] MatrixView<const typename B::Scalar> x,
+                         [[maybe_unused]] MatrixView<typename B::Scalar> embeddings) const {
+    if constexpr (kSelectsRows<B>) {
+      RowSelection<B> selection(context, pool_.rows(context));
+      block_.forward_rows(context, selection, parameters.blocks.back(), x, embeddings);
+      if constexpr (kHasFinalNorm) {
+        Nothing nothing;
+        final_norm_.forward(selection.context, parameters.final_norm, embeddings, embeddings, nothing);
+      }
     }
   }
 

@@ -42,6 +42,7 @@ template <class StoreType, class FactorType>
 struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
   using S = typename backend::Cpu<StoreType, FactorType>::Scalar;
   using Format = typename Kernels<backend::Cpu<StoreType, FactorType>>::Format;
+  using AttentionFormat = typename Kernels<backend::Cpu<StoreType, FactorType>>::AttentionFormat;
   using Weight = PlannedParameter<S>;
   using Factor = PlannedParameter<S>;
   using Table = PlannedParameter<S>;
@@ -72,8 +73,23 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
     one.heads = 1;
     one.kv_heads = 1;
     const auto head = [&](auto view) { return view.col_block(0, shape.head_dim); };
-    simd::attention<S, typename Kernels<backend::Cpu<StoreType, FactorType>>::AttentionFormat>(
-        one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
+    simd::attention<S, AttentionFormat>(one, head(q), head(k), head(v), offsets, scale, head(out), {}, scratch);
+  }
+
+  static void attention_rows(const simd::AttentionShape& shape,
+                             ConstView q,
+                             ConstView k,
+                             ConstView v,
+                             Ids offsets,
+                             Ids rows,
+                             S scale,
+                             View out,
+                             Arena& scratch) {
+    simd::AttentionShape one = shape;
+    one.heads = 1;
+    one.kv_heads = 1;
+    const auto head = [&](auto view) { return view.col_block(0, shape.head_dim); };
+    simd::attention_rows<S, AttentionFormat>(one, head(q), head(k), head(v), offsets, rows, scale, head(out), scratch);
   }
 
   static void layer_norm(ConstView, Vectors, Vectors, S, View, std::span<S>, std::span<S>) {}

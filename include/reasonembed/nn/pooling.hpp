@@ -31,7 +31,7 @@ struct Mean {
 
 /// One token of each sequence: the first or the last.
 ///
-/// Models: Pooling.
+/// Models: RowPooling.
 template <bool First>
 struct OneToken {
   static constexpr const char* name = First ? "cls" : "lasttoken";
@@ -47,9 +47,9 @@ struct OneToken {
     Kernels<B>::select_rows_vjp(dy, rows(context), dx);
   }
 
- private:
+  /// @return  (B) the token of each sequence, in the context's arena
   template <class B>
-  static std::span<const std::int32_t> rows(Context<B>& context) {
+  [[nodiscard]] static std::span<const std::int32_t> rows(Context<B>& context) {
     const Index count = context.batch.sequence_count();
     const std::span<std::int32_t> rows = context.arena.template allocate<std::int32_t>(count);
     for (Index b = 0; b < count; ++b) {
@@ -65,7 +65,7 @@ using Cls = OneToken<true>;
 using LastToken = OneToken<false>;
 
 static_assert(Pooling<Mean>);
-static_assert(Pooling<Cls>);
-static_assert(Pooling<LastToken>);
+static_assert(RowPooling<Cls>);
+static_assert(RowPooling<LastToken>);
 
 }  // namespace reasonembed::nn

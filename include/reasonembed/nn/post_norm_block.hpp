@@ -9,6 +9,7 @@
 #include <reasonembed/nn/identity.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/nn/row_selection.hpp>
 
 #include <string>
 
@@ -104,6 +105,29 @@ class PostNormBlock {
       Kernels<B>::accumulate(mixed, y);
       norm_.forward(context, parameters.mlp_norm, y, y, saved);
     }
+  }
+
+  /// The selected rows of what forward gives where nothing is saved, to the bit.
+  ///
+  /// @param x  (T, D)
+  /// @param y  (B, D), overwritten; not the memory of x
+  template <class B>
+  void forward_rows(Context<B>& context,
+                    RowSelection<B>& selection,
+                    const Parameters<WeightLeaf<B>>& parameters,
+                    MatrixView<const typename B::Scalar> x,
+                    MatrixView<typename B::Scalar> y) const {
+    const ArenaScope scope(context.arena);
+    Nothing nothing;
+    const auto mixed = selection.context.activations(x.cols());     // (B, D)
+    const auto selected = selection.context.activations(x.cols());  // (B, D)
+    mix_rows(context, selection, mixer_, parameters.mixer, x, mixed);
+    Kernels<B>::select_rows(x, selection.rows, selected);
+    Kernels<B>::accumulate(selected, mixed);
+    norm_.forward(selection.context, parameters.mixer_norm, mixed, mixed, nothing);
+    mlp_.forward(selection.context, parameters.mlp, mixed, y, nothing);
+    Kernels<B>::accumulate(mixed, y);
+    norm_.forward(selection.context, parameters.mlp_norm, y, y, nothing);
   }
 
   /// @param dy  (T, D)

@@ -9,6 +9,7 @@
 #include <reasonembed/nn/dropout.hpp>
 #include <reasonembed/nn/kernels.hpp>
 #include <reasonembed/nn/parameters.hpp>
+#include <reasonembed/nn/row_selection.hpp>
 
 #include <string>
 
@@ -103,6 +104,30 @@ class PreNormBlock {
       mlp_.forward(context, parameters.mlp, normed, y, saved);
       (void)dropout_.forward(context, y);
     }
+    Kernels<B>::accumulate(h, y);
+  }
+
+  /// The selected rows of what forward gives where nothing is saved, to the bit.
+  ///
+  /// @param x  (T, D)
+  /// @param y  (B, D), overwritten; not the memory of x
+  template <class B>
+  void forward_rows(Context<B>& context,
+                    RowSelection<B>& selection,
+                    const Parameters<WeightLeaf<B>>& parameters,
+                    MatrixView<const typename B::Scalar> x,
+                    MatrixView<typename B::Scalar> y) const {
+    const ArenaScope scope(context.arena);
+    Nothing nothing;
+    const auto h = selection.context.activations(x.cols());         // (B, D)
+    const auto selected = selection.context.activations(x.cols());  // (B, D)
+    const auto normed = context.activations(x.cols());              // (T, D)
+    norm_.forward(context, parameters.mixer_norm, x, normed, nothing);
+    mix_rows(context, selection, mixer_, parameters.mixer, MatrixView<const typename B::Scalar>(normed), h);
+    Kernels<B>::select_rows(x, selection.rows, selected);
+    Kernels<B>::accumulate(selected, h);
+    norm_.forward(selection.context, parameters.mlp_norm, h, selected, nothing);
+    mlp_.forward(selection.context, parameters.mlp, selected, y, nothing);
     Kernels<B>::accumulate(h, y);
   }
 

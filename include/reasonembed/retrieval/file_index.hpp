@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -84,17 +85,16 @@ class FileIndex {
       workers.emplace_back(queries.rows(), options);
     }
     const auto threads = static_cast<int>(workers.size());
-    std::vector<Reader> readers(static_cast<std::size_t>((threads + 3) / 4));  // one reads as much as four can use
-    ReadAhead blocks(
-        static_cast<Index>(blocks_.size()),
-        threads + kAheadBlocks,
-        0,
-        0,
-        static_cast<int>(readers.size()),
-        [&](Index item, int reader, Matrix<float>&) { bring_block(item, readers[static_cast<std::size_t>(reader)]); });
+    // one reads as much as four can use; with a second one the disk never waits for the first to be scheduled
+    std::vector<OpenShard> readers(static_cast<std::size_t>(1 + (threads + 3) / 4));
+    const auto fetch = [&](Index item, int reader, io::NpyRows& rows) {
+      fetch_block(item, readers[static_cast<std::size_t>(reader)], rows);
+    };
+    ReadAhead<io::NpyRows> blocks(
+        static_cast<Index>(blocks_.size()), threads + kAheadBlocks, static_cast<int>(readers.size()), fetch);
     detail::for_each_item(options.pool, static_cast<Index>(blocks_.size()), [&](Index item, int worker) {
-      const ReadAhead::Piece in_memory = blocks.take(item);
-      search_block(item, product, workers[static_cast<std::size_t>(worker)]);
+      const auto block = blocks.take(item);
+      search_block(item, block.value().view(), product, workers[static_cast<std::size_t>(worker)]);
       if (progress != nullptr) {
         progress->advance(blocks_[static_cast<std::size_t>(item)].count);
       }
@@ -108,11 +108,9 @@ class FileIndex {
   }
 
  private:
-  static constexpr Index kBlockBytes = Index{4} << 20;  // one piece of work, brought from the disk at once
-  static constexpr Index kAheadBlocks = 8;              // in the page cache before they are asked for
-  // Vectors are copied out of the page cache into the second-level cache: a memory map would save the copy and cost
-  // more, a page table entry for every page, and prefetching stops where there is none yet.
-  static constexpr Index kStepBytes = Index{192} << 10;
+  static constexpr Index kBlockBytes = Index{8} << 20;   // one piece of work, brought into memory at once
+  static constexpr Index kAheadBlocks = 4;               // in memory before they are asked for
+  static constexpr Index kStepBytes = Index{192} << 10;  // their scores stay in the second-level cache
 
   struct Shard {
     io::NpyFile file;
@@ -132,7 +130,6 @@ class FileIndex {
         if (file_->rows() != known.rows() || file_->cols() != known.cols()) {
           throw IoError::failed(known.path(), "file", "another one", "the one that was opened first");
         }
-        file_->expect_in_order();
         number_ = number;
       }
       return *file_;
@@ -142,29 +139,25 @@ class FileIndex {
     std::optional<io::NpyFile> file_;
     std::size_t number_ = 0;
   };
-  /// What one thread that reads ahead needs.
-  struct Reader {
-    OpenShard shard;
-    Matrix<float> block;
-  };
   /// What one thread has found so far.
   struct Worker {
-    Worker(Index queries, const SearchOptions& options) : bounds(static_cast<std::size_t>(queries)) {
-      best.reserve(bounds.size());
-      for (std::size_t query = 0; query < bounds.size(); ++query) {
+    Worker(Index queries, const SearchOptions& options)
+        : bounds(static_cast<std::size_t>(padded(queries)), std::numeric_limits<float>::infinity()) {
+      best.reserve(static_cast<std::size_t>(queries));
+      for (std::size_t query = 0; query < static_cast<std::size_t>(queries); ++query) {
         best.emplace_back(options.top_k,
                           options.excluded.empty() ? std::span<const Index>() : std::span(options.excluded[query]));
         bounds[query] = best.back().least();
       }
     }
-    OpenShard shard;
-    Matrix<float> vectors;      // (documents of a step, D)
     std::vector<TopK> best;     // (B)
-    std::vector<float> bounds;  // (B) scores that are refused lie below
-    Matrix<float> scores;       // (documents of a step, B)
+    std::vector<float> bounds;  // (padded B) scores that are refused lie below
+    Matrix<float> scores;       // (documents of a step, padded B), zero in the padding
     Arena arena;
   };
 
+  /// Scores of a document in whole registers, which are compared at once.
+  static Index padded(Index queries) { return (queries + 15) / 16 * 16; }
   [[nodiscard]] Index row_bytes() const { return std::max<Index>(width(), 1) * static_cast<Index>(sizeof(float)); }
   [[nodiscard]] Index block_rows() const { return std::max<Index>(kBlockBytes / row_bytes(), 1); }
   /// The partition of the files depends on their sizes alone.
@@ -188,71 +181,53 @@ class FileIndex {
     }
   }
 
-  /// Has the system read a block from the disk, by reading it: what a hint brings comes in single pages, which take
-  /// longer to fetch and to copy.
-  void bring_block(Index item, Reader& reader) const {
+  void fetch_block(Index item, OpenShard& reader, io::NpyRows& rows) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
-    const io::NpyFile& file = reader.shard.open(block.shard, shards_[block.shard].file);
-    if (!file.is_cached(block.first, block.count)) {
-      if (reader.block.rows() == 0) {
-        reader.block = Matrix<float>(block_rows(), width());
-      }
-      file.read(block.first, reader.block.view().row_block(0, block.count));
-    }
+    reader.open(block.shard, shards_[block.shard].file).fetch(block.first, block.count, rows);
   }
-  void search_block(Index item, const simd::RowProduct& product, Worker& worker) const {
+  void search_block(Index item,
+                    MatrixView<const float> vectors,
+                    const simd::RowProduct& product,
+                    Worker& worker) const {
     const Block& block = blocks_[static_cast<std::size_t>(item)];
-    const io::NpyFile& file = worker.shard.open(block.shard, shards_[block.shard].file);
     const Index step = std::max<Index>(kStepBytes / row_bytes() / 48, 1) * 48;  // whole tiles
     if (worker.scores.rows() == 0) {
-      worker.vectors = Matrix<float>(step, width());
-      worker.scores = Matrix<float>(step, product.n());
+      worker.scores = Matrix<float>(step, padded(product.n()));
     }
-    for (Index row = block.first; row < block.first + block.count; row += step) {
-      const Index count = std::min(step, block.first + block.count - row);
-      const MatrixView<float> vectors = worker.vectors.view().row_block(0, count);
+    for (Index row = 0; row < block.count; row += step) {
+      const Index count = std::min(step, block.count - row);
       const MatrixView<float> scores = worker.scores.view().row_block(0, count);
-      file.read(row, vectors);
-      product.multiply(vectors, scores, worker.arena);
-      offer(shards_[block.shard], row, vectors, scores, worker);
+      product.multiply(vectors.row_block(row, count), scores.col_block(0, product.n()), worker.arena);
+      offer(shards_[block.shard], block.first + row, vectors.row_block(row, count), scores, worker);
     }
   }
 
   /// Offers the scores that a ranking may have room for: after a few blocks, hardly any.
+  ///
+  /// The vectors are not looked at again to see whether they are finite: all scores of one that is not are not.
   static void offer(
       const Shard& shard, Index row, MatrixView<const float> vectors, MatrixView<const float> scores, Worker& worker) {
+    const std::span<const float> bounds(worker.bounds);
     for (Index i = 0; i < scores.rows(); ++i) {
-      if (!simd::all_finite(vectors.row(i))) {
-        require_finite(shard.file.path() + ": row " + std::to_string(row + i), vectors.row(i));
-      }
-      const float* values = scores.row(i).data();
-      const float* bounds = worker.bounds.data();
-      const Index queries = scores.cols();
-      int reached = 0;
-      for (Index b = 0; b < queries; ++b) {
-        reached += values[b] < bounds[b] ? 0 : 1;  // NaN is not below
-      }
-      if (reached > 0) {
-        offer_row(shard.first + row + i, scores.row(i), worker);
+      const std::span<const float> values = scores.row(i);
+      for (Index b = simd::first_not_below(values, bounds); b >= 0; b = simd::first_not_below(values, bounds, b + 1)) {
+        const auto query = static_cast<std::size_t>(b);
+        if (!std::isfinite(values[query])) {
+          refuse(shard, row + i, vectors.row(i), b);
+        }
+        worker.best[query].offer({shard.first + row + i, values[query]});
+        worker.bounds[query] = worker.best[query].least();
       }
     }
   }
-  static void offer_row(Index document, std::span<const float> scores, Worker& worker) {
-    for (std::size_t query = 0; query < scores.size(); ++query) {
-      if (scores[query] < worker.bounds[query]) {
-        continue;
-      }
-      // vector and query are finite: products or their sum passed the range of float
-      if (!std::isfinite(scores[query])) {
-        throw NonFiniteError(reasonembed::detail::error_text(
-            "retrieval::FileIndex::search",
-            "score of query " + std::to_string(query) + " with document " + std::to_string(document),
-            "not finite",
-            "one that a float can hold"));
-      }
-      worker.best[query].offer({document, scores[query]});
-      worker.bounds[query] = worker.best[query].least();
-    }
+  [[noreturn]] static void refuse(const Shard& shard, Index row, std::span<const float> vector, Index query) {
+    require_finite(shard.file.path() + ": row " + std::to_string(row), vector);
+    // vector and query are finite: products or their sum passed the range of float
+    throw NonFiniteError(reasonembed::detail::error_text(
+        "retrieval::FileIndex::search",
+        "score of query " + std::to_string(query) + " with document " + std::to_string(shard.first + row),
+        "not finite",
+        "one that a float can hold"));
   }
 
   /// The best of all threads: a set and an order that no schedule changes.

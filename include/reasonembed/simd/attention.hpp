@@ -109,37 +109,56 @@ struct QueryHead {
   Index stride;
 };
 
+/// Some rows of a head, which follow each other.
+///
+/// @param first   the token of the first row
+/// @param length  keys of the sequence
+/// @param seen    keys that enter the products: at least those that the last row sees
+template <class T, class Arch, class Format, class Values>
+void attend_rows(const QueryHead<T>& head,
+                 PackedView<Format> keys,
+                 const Values& v,
+                 Index first,
+                 Index seen,
+                 bool causal,
+                 T scale,
+                 Arena& scratch) {
+  using B = Batch<T, Arch>;
+  const Index rows = head.q.rows();
+  const ArenaScope scope(scratch);
+  const MatrixView<T> scores = scratch.matrix<T>(rows, seen);
+  const std::span<T> sums = scratch.allocate<T>(rows);
+  gemm(head.q, keys.first_outputs(seen), scores, Store::kOverwrite, scratch);
+  for (Index i = 0; i < rows; ++i) {
+    const Index visible = causal ? first + i + 1 : seen;
+    T* row = scores.row(i).data();
+    const T largest = largest_multiple<T, Arch>(row, visible, scale);
+    const T sum = exponentiate<T, Arch>(row, row, visible, scale, largest);
+    std::fill(row + visible, row + seen, T{0});
+    sums[static_cast<std::size_t>(i)] = sum;
+    if (head.log_sum_exp != nullptr) {
+      head.log_sum_exp[i * head.stride] = largest + std::log(sum);
+    }
+  }
+  weigh_values(MatrixView<const T>(scores), v, head.out, scratch);
+  for (Index i = 0; i < rows; ++i) {
+    const B inverse(T{1} / sums[static_cast<std::size_t>(i)]);
+    T* row = head.out.row(i).data();
+    for_each_lanes<T, Arch>(head.out.cols(), [&](auto lanes) { lanes.store(row, lanes.load(row) * inverse); });
+  }
+}
+
 template <class T, class Arch, class Format, class Values>
 void attend_head(
     const QueryHead<T>& head, PackedView<Format> keys, const Values& v, bool causal, T scale, Arena& scratch) {
-  using B = Batch<T, Arch>;
   const Index length = head.q.rows();
   const Index block = query_block(length, causal);
   for (Index first = 0; first < length; first += block) {
     const Index rows = std::min(block, length - first);
     const Index seen = causal ? first + rows : length;  // keys that any row of the block sees
-    const ArenaScope scope(scratch);
-    const MatrixView<T> scores = scratch.matrix<T>(rows, seen);
-    const std::span<T> sums = scratch.allocate<T>(rows);
-    gemm(head.q.row_block(first, rows), keys.first_outputs(seen), scores, Store::kOverwrite, scratch);
-    for (Index i = 0; i < rows; ++i) {
-      const Index visible = causal ? first + i + 1 : length;
-      T* row = scores.row(i).data();
-      const T largest = largest_multiple<T, Arch>(row, visible, scale);
-      const T sum = exponentiate<T, Arch>(row, row, visible, scale, largest);
-      std::fill(row + visible, row + seen, T{0});
-      sums[static_cast<std::size_t>(i)] = sum;
-      if (head.log_sum_exp != nullptr) {
-        head.log_sum_exp[(first + i) * head.stride] = largest + std::log(sum);
-      }
-    }
-    const MatrixView<T> out = head.out.row_block(first, rows);
-    weigh_values(MatrixView<const T>(scores), v, out, scratch);
-    for (Index i = 0; i < rows; ++i) {
-      const B inverse(T{1} / sums[static_cast<std::size_t>(i)]);
-      T* row = out.row(i).data();
-      for_each_lanes<T, Arch>(out.cols(), [&](auto lanes) { lanes.store(row, lanes.load(row) * inverse); });
-    }
+    T* lse = head.log_sum_exp == nullptr ? nullptr : head.log_sum_exp + first * head.stride;
+    const QueryHead<T> part{head.q.row_block(first, rows), head.out.row_block(first, rows), lse, head.stride};
+    attend_rows<T, Arch, Format>(part, keys, v, first, seen, causal, scale, scratch);
   }
 }
 
@@ -195,6 +214,60 @@ void attention(const AttentionShape& shape,
         const detail::QueryHead<T> head{
             detail::head_of(q, offsets, b, h, dim), detail::head_of(out, offsets, b, h, dim), lse, shape.heads};
         detail::attend_head<T, Arch, Format>(head, keys, values, shape.causal, scale, scratch);
+      }
+    }
+  }
+}
+
+/// One token's output of `attention` for each sequence, with the same bits.
+///
+/// @param q        (T, H E), of which the rows alone are read
+/// @param rows     (B) a token of each sequence
+/// @param out      (B, H E), overwritten
+/// @throws ShapeError if the shapes do not fit, or a row is not of its sequence
+/// @note   O(T H_kv E + sum L H E) time; the rest as `attention`
+template <class T, class Format = T, class Arch = CompiledArch>
+void attention_rows(const AttentionShape& shape,
+                    std::type_identity_t<MatrixView<const T>> q,
+                    std::type_identity_t<MatrixView<const T>> k,
+                    std::type_identity_t<MatrixView<const T>> v,
+                    std::span<const std::int32_t> offsets,
+                    std::span<const std::int32_t> rows,
+                    std::type_identity_t<T> scale,
+                    MatrixView<T> out,
+                    Arena& scratch) {
+  constexpr const char* kWhere = "simd::attention_rows";
+  const Index dim = shape.head_dim;
+  detail::require_attention<T>(kWhere, shape, q, k, v, offsets);
+  require_extent(kWhere, "rows.size()", static_cast<Index>(rows.size()), static_cast<Index>(offsets.size()) - 1);
+  require_extent(kWhere, "out.rows()", out.rows(), static_cast<Index>(rows.size()));
+  require_extent(kWhere, "out.cols()", out.cols(), q.cols());
+  const Index group = shape.heads / shape.kv_heads;
+  for (std::size_t b = 0; b < rows.size(); ++b) {
+    const Index length = offsets[b + 1] - offsets[b];
+    const Index row = rows[b] - offsets[b];
+    if (row < 0 || row >= length) {
+      throw ShapeError::invalid(kWhere,
+                                "rows[" + std::to_string(b) + "]",
+                                std::to_string(rows[b]),
+                                std::to_string(offsets[b]) + " <= row < " + std::to_string(offsets[b + 1]));
+    }
+    // keys enter as in attention's block of queries, so that sums are cut at the same places
+    const Index block = detail::query_block(length, shape.causal);
+    const Index seen = shape.causal ? std::min(row / block * block + block, length) : length;
+    for (Index kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+      const ArenaScope scope(scratch);
+      const auto first = [&](MatrixView<const T> x) {
+        return detail::head_of(x, offsets, b, kv_head, dim).row_block(0, seen);
+      };
+      const PackedView<Format> keys = detail::pack_keys<Format, T>(first(k), scratch);
+      const auto values = detail::pack_values<Format, T>(first(v), scratch);
+      for (Index h = kv_head * group; h < (kv_head + 1) * group; ++h) {
+        const detail::QueryHead<T> head{q.row_block(rows[b], 1).col_block(h * dim, dim),
+                                        out.row_block(static_cast<Index>(b), 1).col_block(h * dim, dim),
+                                        nullptr,
+                                        shape.heads};
+        detail::attend_rows<T, Arch, Format>(head, keys, values, row, seen, shape.causal, scale, scratch);
       }
     }
   }

@@ -166,6 +166,7 @@ struct BatchOps {
   [[nodiscard]] static B negated_fma(B a, B b, B c) { return fma(-a, b, c); }
 
   [[nodiscard]] static B select(Mask mask, B if_true, B if_false) { return xsimd::select(mask, if_true, if_false); }
+  [[nodiscard]] static bool all(Mask mask) { return xsimd::all(mask); }
   [[nodiscard]] static B sqrt(B x) {
 #if defined(__AVX512F__)
     if constexpr (detail::kIsAvx512<Arch>) {  // g++ 12 warns of the undefined register of the unmasked form

@@ -163,4 +163,33 @@ template <class T, class Arch = CompiledArch>
   return first_non_finite<T, Arch>(x) < 0;
 }
 
+/// @param x       (N)
+/// @param bounds  (N)
+/// @param from    where to begin
+/// @return        the first index i >= from whose x_i is not both finite and below bounds_i, or -1
+/// @throws        ShapeError if the lengths differ
+/// @note          O(N), no allocation; scores against the least that a ranking takes, of which hardly any reaches it
+template <class T, class Arch = CompiledArch>
+[[nodiscard]] Index first_not_below(std::span<const T> x, std::span<const T> bounds, Index from = 0) {
+  using B = Batch<T, Arch>;
+  const auto size = static_cast<Index>(x.size());
+  require_extent("simd::first_not_below", "bounds.size()", static_cast<Index>(bounds.size()), size);
+  constexpr T kLowest = std::numeric_limits<T>::lowest();
+  constexpr auto kLanes = static_cast<Index>(B::size);
+  Index i = from;
+  for (; i + kLanes <= size; i += kLanes) {
+    const B values = B::load_unaligned(x.data() + i);
+    if (!BatchOps<T, Arch>::all(values < B::load_unaligned(bounds.data() + i) && values >= B(kLowest))) {
+      break;
+    }
+  }
+  for (; i < size; ++i) {
+    const std::size_t at = static_cast<std::size_t>(i);
+    if (!(x[at] < bounds[at] && x[at] >= kLowest)) {  // NaN is neither, infinity not below anything
+      return i;
+    }
+  }
+  return -1;
+}
+
 }  // namespace reasonembed::simd

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,13 +13,16 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace re = reasonembed;
 namespace fs = std::filesystem;
+using re::MappedPart;
 using re::MemoryMap;
 
+static_assert(std::is_nothrow_move_constructible_v<MappedPart> && !std::is_copy_constructible_v<MappedPart>);
 static_assert(std::is_nothrow_move_constructible_v<MemoryMap> && !std::is_copy_constructible_v<MemoryMap>);
 
 namespace {
@@ -191,5 +196,48 @@ TEST_SUITE("core/memory_map") {
     const MemoryMap map;
     CHECK(map.size() == 0);
     CHECK(map.text().empty());
+  }
+
+  TEST_CASE("MappedPart: holds the bytes asked for, wherever they begin, and moves") {
+    const Scratch scratch;
+    std::string content(5'000'000, '\0');
+    for (std::size_t i = 0; i < content.size(); ++i) {
+      content[i] = static_cast<char>(i * 7 + i / 4096);
+    }
+    const std::string path = scratch.write("part", content);
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(file >= 0);
+    MappedPart part;
+    CHECK(part.bytes().empty());
+    for (const std::size_t offset : {0UL, 1UL, 128UL, 4095UL, 4096UL, 2'097'151UL, 2'097'152UL, 4'999'999UL}) {
+      for (const std::size_t size : {1UL, 4096UL, 3'000'000UL}) {
+        if (offset + size <= content.size() && part.map(file, offset, size)) {
+          const std::string_view text(reinterpret_cast<const char*>(part.bytes().data()), part.bytes().size());
+          CHECK(text == std::string_view(content).substr(offset, size));
+        }
+      }
+    }
+#if defined(MADV_POPULATE_READ)
+    REQUIRE(part.map(file, 5, 3));
+    MappedPart moved(std::move(part));
+    CHECK(part.bytes().empty());
+    CHECK(moved.bytes().size() == 3);
+    part = std::move(moved);
+    CHECK(part.bytes()[0] == static_cast<std::byte>(content[5]));
+#endif
+    ::close(file);
+  }
+  TEST_CASE("MappedPart: what can't be mapped is refused, and nothing is left of what was mapped before") {
+    const Scratch scratch;
+    const std::string path = scratch.write("part", std::string(10'000, 'x'));
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    MappedPart part;
+    (void)part.map(file, 0, 10);
+    CHECK_FALSE(part.map(file, 0, 20'000));  // the file ends a page before
+    CHECK(part.bytes().empty());
+    CHECK_FALSE(part.map(-1, 0, 10));
+    CHECK(part.map(file, 7, 0));  // no bytes are always there
+    CHECK(part.bytes().empty());
+    ::close(file);
   }
 }

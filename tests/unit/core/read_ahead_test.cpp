@@ -1,3 +1,4 @@
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/read_ahead.hpp>
 #include <reasonembed/core/thread_pool.hpp>
 
@@ -15,16 +16,19 @@
 namespace re = reasonembed;
 using re::Index;
 using re::Matrix;
-using re::ReadAhead;
+using ReadAhead = re::ReadAhead<Matrix<float>>;
 
 namespace {
 
 void fill(Index piece, int /*reader*/, Matrix<float>& slot) {
+  if (slot.rows() == 0) {
+    slot = Matrix<float>(3, 4);
+  }
   std::fill(slot.flat().begin(), slot.flat().end(), static_cast<float>(piece));
 }
 
 bool holds(const ReadAhead::Piece& piece, Index number) {
-  const auto values = piece.view().flat();
+  const auto values = piece.value().flat();
   return std::all_of(values.begin(), values.end(), [&](float x) { return x == static_cast<float>(number); });
 }
 
@@ -36,11 +40,11 @@ TEST_SUITE("core/read_ahead") {
       for (const int readers : {1, 2, 5}) {
         CAPTURE(slots);
         CAPTURE(readers);
-        ReadAhead pieces(50, slots, 3, 4, readers, fill);
+        ReadAhead pieces(50, slots, readers, fill);
         for (Index piece = 0; piece < 50; ++piece) {
           const ReadAhead::Piece taken = pieces.take(piece);
-          CHECK(taken.view().rows() == 3);
-          CHECK(taken.view().cols() == 4);
+          CHECK(taken.value().rows() == 3);
+          CHECK(taken.value().cols() == 4);
           REQUIRE(holds(taken, piece));
         }
       }
@@ -50,7 +54,7 @@ TEST_SUITE("core/read_ahead") {
     for (const int threads : {1, 2, 4}) {
       const re::ThreadPool pool(threads);
       std::vector<int> seen(500);
-      ReadAhead pieces(500, threads + 2, 8, 8, 2, fill);
+      ReadAhead pieces(500, threads + 2, 2, fill);
       std::atomic<int> wrong{0};
       pool.for_each(500, [&](Index item, int) {
         const ReadAhead::Piece taken = pieces.take(item);
@@ -63,7 +67,7 @@ TEST_SUITE("core/read_ahead") {
   }
   TEST_CASE("ReadAhead: reads ahead of who takes, and no further than there are slots") {
     std::atomic<int> reads{0};
-    ReadAhead pieces(100, 5, 1, 1, 2, [&](Index piece, int reader, Matrix<float>& slot) {
+    ReadAhead pieces(100, 5, 2, [&](Index piece, int reader, Matrix<float>& slot) {
       ++reads;
       fill(piece, reader, slot);
     });
@@ -81,11 +85,21 @@ TEST_SUITE("core/read_ahead") {
     }
     CHECK(wait_for(6) == 6);
   }
+  TEST_CASE("ReadAhead: a slot is made once and read into again, whatever it holds") {
+    re::ReadAhead<std::vector<Index>> pieces(
+        12, 4, 1, [](Index piece, int, std::vector<Index>& slot) { slot.push_back(piece); });
+    for (Index piece = 0; piece < 12; ++piece) {
+      const auto taken = pieces.take(piece);
+      REQUIRE(taken.value().size() == static_cast<std::size_t>(piece / 4 + 1));
+      CHECK(taken.value().front() == piece % 4);
+      CHECK(taken.value().back() == piece);
+    }
+  }
   TEST_CASE("ReadAhead: no two running reads share a reader") {
     constexpr int kReaders = 3;
     std::vector<std::atomic<int>> inside(kReaders);
     std::atomic<int> shared{0};
-    ReadAhead pieces(200, 6, 1, 1, kReaders, [&](Index piece, int reader, Matrix<float>& slot) {
+    ReadAhead pieces(200, 6, kReaders, [&](Index piece, int reader, Matrix<float>& slot) {
       shared += inside[static_cast<std::size_t>(reader)]++ == 0 ? 0 : 1;
       fill(piece, reader, slot);
       --inside[static_cast<std::size_t>(reader)];
@@ -96,7 +110,7 @@ TEST_SUITE("core/read_ahead") {
     CHECK(shared == 0);
   }
   TEST_CASE("take: throws what the read of its piece threw, and the others go on") {
-    ReadAhead pieces(20, 3, 1, 1, 2, [](Index piece, int reader, Matrix<float>& slot) {
+    ReadAhead pieces(20, 3, 2, [](Index piece, int reader, Matrix<float>& slot) {
       if (piece % 7 == 3) {
         throw std::runtime_error("piece " + std::to_string(piece));
       }
@@ -112,16 +126,16 @@ TEST_SUITE("core/read_ahead") {
   }
   TEST_CASE("ReadAhead: ends at once when pieces are left, and with none at all") {
     for (const Index taken : {0, 1, 3}) {
-      ReadAhead pieces(1'000'000, 4, 2, 2, 2, fill);
+      ReadAhead pieces(1'000'000, 4, 2, fill);
       for (Index piece = 0; piece < taken; ++piece) {
         (void)pieces.take(piece);
       }
     }
-    const ReadAhead none(0, 1, 0, 0, 1, fill);
+    const ReadAhead none(0, 1, 1, fill);
   }
   TEST_CASE("ReadAhead: a worker that throws does not stop the others or the end") {
     const re::ThreadPool pool(3);
-    ReadAhead pieces(300, 5, 1, 1, 1, fill);
+    ReadAhead pieces(300, 5, 1, fill);
     CHECK_THROWS_WITH_AS(pool.for_each(300,
                                        [&](Index item, int) {
                                          const ReadAhead::Piece taken = pieces.take(item);
@@ -133,8 +147,7 @@ TEST_SUITE("core/read_ahead") {
                          std::runtime_error);
   }
   TEST_CASE("ReadAhead: refuses no slots and no readers") {
-    CHECK_THROWS_WITH_AS(ReadAhead(1, 0, 1, 1, 1, fill), "ReadAhead: slots is 0, expected at least 1", re::ConfigError);
-    CHECK_THROWS_WITH_AS(
-        ReadAhead(1, 1, 1, 1, 0, fill), "ReadAhead: readers is 0, expected at least 1", re::ConfigError);
+    CHECK_THROWS_WITH_AS(ReadAhead(1, 0, 1, fill), "ReadAhead: slots is 0, expected at least 1", re::ConfigError);
+    CHECK_THROWS_WITH_AS(ReadAhead(1, 1, 0, fill), "ReadAhead: readers is 0, expected at least 1", re::ConfigError);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <support/scratch.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace re = reasonembed;
@@ -197,9 +199,6 @@ TEST_SUITE("io/npy") {
     CHECK(file.rows() == 10);
     CHECK(file.cols() == 3);
     CHECK(file.path() == (scratch / "a.npy").string());
-    file.expect_in_order();
-    (void)file.is_cached(0, 10);  // either answer is right
-    CHECK(file.is_cached(3, 0));
     re::Matrix<float> part(4, 3);
     for (const Index first : {0, 1, 5, 6}) {
       file.read(first, part.view());
@@ -214,6 +213,69 @@ TEST_SUITE("io/npy") {
     CHECK_THROWS_AS(file.read(-1, part.view()), re::ShapeError);
     re::Matrix<float> wide(1, 4);
     CHECK_THROWS_WITH_AS(file.read(0, wide.view()), "io::NpyFile::read: out.cols() is 4, expected 3", re::ShapeError);
+  }
+
+  TEST_CASE("fetch: brings the rows that read() reads, for any part, again and again") {
+    const test::Scratch scratch;
+    re::Matrix<float> rows(70'000, 9);  // 2.5 MB: more than a large page
+    for (Index i = 0; i < rows.rows() * rows.cols(); ++i) {
+      rows.flat()[static_cast<std::size_t>(i)] = static_cast<float>(i % 100'003);
+    }
+    re::io::write_npy(scratch / "a.npy", rows.view());
+    const re::io::NpyFile file(scratch / "a.npy");
+    re::io::NpyRows fetched;
+    CHECK(fetched.view().rows() == 0);
+    for (const auto& [first, count] : {std::pair<Index, Index>{0, 70'000},
+                                       {0, 1},
+                                       {69'999, 1},
+                                       {1, 113},
+                                       {60'000, 10'000},
+                                       {500, 0},
+                                       {70'000, 0},
+                                       {114, 60'000}}) {
+      CAPTURE(first);
+      CAPTURE(count);
+      file.fetch(first, count, fetched);
+      REQUIRE(fetched.view().rows() == count);
+      REQUIRE(fetched.view().cols() == 9);
+      for (Index i = 0; i < count; ++i) {
+        REQUIRE(std::equal(fetched.view().row(i).begin(), fetched.view().row(i).end(), rows.row(first + i).begin()));
+      }
+    }
+    re::io::NpyRows moved = std::move(fetched);
+    CHECK(moved.view()(0, 0) == rows(114, 0));
+    CHECK_THROWS_WITH_AS(file.fetch(69'999, 2, moved),
+                         "io::NpyFile::read: rows is [69999, 70001), expected a part of the 70000 rows",
+                         re::ShapeError);
+    CHECK_THROWS_AS(file.fetch(-1, 2, moved), re::ShapeError);
+    CHECK(moved.view().rows() == 0);  // nothing of what was there before
+  }
+
+  TEST_CASE("fetch: rows that stand at no multiple of four bytes are copied") {
+    const test::Scratch scratch;
+    std::string bytes = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }", {0, 1.5F, 2, 3, 4, 5});
+    ++bytes[8];                                           // the header's length
+    bytes.insert(bytes.size() - 6 * sizeof(float), " ");  // NumPy ends it at a multiple of 16 or 64
+    const re::io::NpyFile file(scratch.write("b.npy", bytes));
+    re::io::NpyRows fetched;
+    file.fetch(0, 3, fetched);
+    CHECK(fetched.view()(0, 0) == 0.0F);
+    CHECK(fetched.view()(0, 1) == 1.5F);
+  }
+
+  TEST_CASE("fetch: a file that has shrunk is an error, not the end of the process") {
+    const test::Scratch scratch;
+    re::io::write_npy(scratch / "a.npy", re::Matrix<float>(100'000, 3).view());
+    const re::io::NpyFile file(scratch / "a.npy");
+    std::filesystem::resize_file(scratch / "a.npy", 500'000);
+    re::io::NpyRows fetched;
+    file.fetch(0, 10'000, fetched);  // these are still there
+    CHECK(fetched.view().rows() == 10'000);
+    CHECK_THROWS_WITH_AS(
+        file.fetch(0, 100'000, fetched),
+        ((scratch / "a.npy").string() + ": end of the file is at byte 500000, expected as far as when it was opened")
+            .c_str(),
+        re::IoError);
   }
 
   TEST_CASE("NpyFile: a file that shrinks after it was opened, and a directory, are errors") {

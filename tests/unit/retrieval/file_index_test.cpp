@@ -208,6 +208,39 @@ TEST_SUITE("retrieval/file_index") {
                          re::NonFiniteError);
   }
 
+  TEST_CASE("search: a score below all numbers is refused wherever it stands, for every pool") {
+    const test::Scratch scratch;
+    Matrix<float> vectors(3000, 1);
+    for (Index n = 0; n < 3000; ++n) {
+      vectors(n, 0) = 1.0F;
+    }
+    vectors(2900, 0) = -3e38F;  // by then the rankings are full of better ones
+    re::io::write_npy(scratch / "v.npy", vectors.view());
+    Matrix<float> query(2, 1);
+    query(0, 0) = 0.5F;
+    query(1, 0) = 3.0F;
+    for (const int threads : {1, 3}) {
+      const re::ThreadPool pool(threads);
+      CHECK_THROWS_WITH_AS(
+          (void)FileIndex(scratch / "v.npy").search(query, {.top_k = 5, .pool = &pool}),
+          "retrieval::FileIndex::search: score of query 1 with document 2900 is not finite, expected one "
+          "that a float can hold",
+          re::NonFiniteError);
+    }
+  }
+
+  TEST_CASE("search: an infinite element is found though a query has a zero there") {
+    const test::Scratch scratch;
+    Matrix<float> vectors = random_rows(500, 20, 1);
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+      vectors(499, 19) = bad;
+      re::io::write_npy(scratch / "v.npy", vectors.view());
+      CHECK_THROWS_WITH_AS((void)FileIndex(scratch / "v.npy").search(Matrix<float>(3, 20), {.top_k = 1}),
+                           doctest::Contains(": row 499: element 19 is "),
+                           re::NonFiniteError);
+    }
+  }
+
   TEST_CASE("FileIndex: refuses no file, files of two widths, and what is no .npy file") {
     const test::Scratch scratch;
     CHECK_THROWS_WITH_AS(FileIndex{std::vector<std::filesystem::path>()},

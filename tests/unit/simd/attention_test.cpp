@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
@@ -299,6 +300,63 @@ TEST_SUITE("simd/attention") {
     CHECK(peak < (std::size_t{4} << 20));
   }
 
+  TEST_CASE_TEMPLATE("attention_rows: has the bits of attention, for any token and any block", T, float, double) {
+    const Offsets offsets = offsets_of({1, 7, 16, 17, 64, 65, 128, 300, 1000});
+    for (const bool causal : {false, true}) {
+      for (const AttentionShape& shape : {AttentionShape{2, 2, 8, causal}, AttentionShape{6, 2, 20, causal}}) {
+        const Qkv<T> x(shape, offsets.back(), 3);
+        const Result<T> whole = attend(x, offsets, 0.3, false);
+        re::Arena arena;
+        for (const double place : {0.0, 0.3, 0.99, 1.0}) {
+          CAPTURE(causal);
+          CAPTURE(place);
+          std::vector<std::int32_t> rows;
+          for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+            const int length = offsets[b + 1] - offsets[b];
+            rows.push_back(offsets[b] + std::min(length - 1, static_cast<int>(place * length)));
+          }
+          GuardedMatrix<T> out(static_cast<Index>(rows.size()), shape.heads * shape.head_dim, 2, 1);
+          simd::attention_rows(shape, x.q(), x.k(), x.v(), offsets, rows, static_cast<T>(0.3), out.view(), arena);
+          CHECK(out.surroundings_untouched());
+          CHECK(arena.used() == 0);
+          for (std::size_t b = 0; b < rows.size(); ++b) {
+            const auto got = out.view().row(static_cast<Index>(b));
+            const auto want = whole.out.view().row(rows[b]);
+            REQUIRE(std::memcmp(got.data(), want.data(), got.size_bytes()) == 0);
+          }
+        }
+      }
+    }
+  }
+  TEST_CASE("attention_rows: no sequences are fine; rows that are none of their sequence are refused") {
+    const AttentionShape shape{2, 1, 4, true};
+    const Qkv<float> x(shape, 5, 3);
+    GuardedMatrix<float> out(2, 8, 2, 1);
+    re::Arena arena;
+    const auto run = [&](const Offsets& offsets, const std::vector<std::int32_t>& rows, Index count) {
+      simd::attention_rows(shape, x.q(), x.k(), x.v(), offsets, rows, 1.0F, out.view().row_block(0, count), arena);
+    };
+    CHECK_NOTHROW(run({0, 3, 5}, {0, 4}, 2));
+    CHECK_THROWS_WITH_AS(
+        run({0, 3, 5}, {3, 4}, 2), "simd::attention_rows: rows[0] is 3, expected 0 <= row < 3", re::ShapeError);
+    CHECK_THROWS_WITH_AS(
+        run({0, 3, 5}, {0, 2}, 2), "simd::attention_rows: rows[1] is 2, expected 3 <= row < 5", re::ShapeError);
+    CHECK_THROWS_AS(run({0, 0, 5}, {0, 4}, 2), re::ShapeError);  // an empty sequence has no row
+    CHECK_THROWS_WITH_AS(run({0, 3, 5}, {0}, 1), "simd::attention_rows: rows.size() is 1, expected 2", re::ShapeError);
+    CHECK_THROWS_WITH_AS(
+        run({0, 3, 5}, {0, 4}, 1), "simd::attention_rows: out.rows() is 1, expected 2", re::ShapeError);
+    CHECK_THROWS_AS(run({0, 3, 4}, {0, 3}, 2), re::ShapeError);
+    const Qkv<float> none(shape, 0, 3);
+    simd::attention_rows(shape,
+                         none.q(),
+                         none.k(),
+                         none.v(),
+                         Offsets{0},
+                         std::span<const std::int32_t>(),
+                         1.0F,
+                         out.view().row_block(0, 0),
+                         arena);
+  }
   TEST_CASE("attention: rejects shapes that do not fit") {
     const AttentionShape good{.heads = 4, .kv_heads = 2, .head_dim = 3};
     const Qkv<float> x(good, 6, 20);

@@ -165,6 +165,45 @@ TEST_SUITE("simd/reduce") {
       }
     }
   }
+  TEST_CASE_TEMPLATE("first_not_below: finds each value that reaches its bound or is not finite", T, float, double) {
+    for (const Index size : {0, 1, 7, 8, 15, 16, 17, 33, 100}) {
+      CAPTURE(size);
+      std::vector<T> x(static_cast<std::size_t>(size));
+      std::vector<T> bounds(x.size());
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        x[i] = static_cast<T>(i);
+        bounds[i] = static_cast<T>(i + 1);
+      }
+      const auto find = [&](Index from) {
+        return simd::first_not_below(std::span<const T>(x), std::span<const T>(bounds), from);
+      };
+      CHECK(find(0) == -1);
+      CHECK(find(size) == -1);
+      for (Index at = 0; at < size; ++at) {
+        T& value = x[static_cast<std::size_t>(at)];
+        const T before = value;
+        for (const T reached : {bounds[static_cast<std::size_t>(at)], T{1000}, kNan<T>, kInfinity<T>, -kInfinity<T>}) {
+          value = reached;
+          REQUIRE(find(0) == at);
+          REQUIRE(find(at) == at);
+          REQUIRE(find(at + 1) == -1);
+        }
+        value = std::numeric_limits<T>::lowest();
+        REQUIRE(find(0) == -1);
+        value = before;
+      }
+    }
+  }
+  TEST_CASE("first_not_below: without a bound everything reaches it, with an infinite one no number does") {
+    const std::vector<float> x = {1.0F, -2.0F, std::numeric_limits<float>::max()};
+    const std::vector<float> none(3, -kInfinity<float>);
+    const std::vector<float> all(3, kInfinity<float>);
+    CHECK(simd::first_not_below(std::span<const float>(x), std::span<const float>(none), 1) == 1);
+    CHECK(simd::first_not_below(std::span<const float>(x), std::span<const float>(all)) == -1);
+    CHECK_THROWS_WITH_AS((void)simd::first_not_below(std::span<const float>(x), std::span(all).subspan(1)),
+                         "simd::first_not_below: bounds.size() is 2, expected 3",
+                         re::ShapeError);
+  }
   TEST_CASE("dot and softmax: reject lengths that differ") {
     std::vector<float> x(3);
     std::vector<float> y(4);
