@@ -280,7 +280,7 @@ TEST_SUITE("replicate/synthesize") {
 
   TEST_CASE("run: vectors in files give the candidates that the encoder gives in memory, and other files are refused") {
     const test::Scratch scratch;
-    SynthesisConfig config = example(scratch);
+    SynthesisConfig config = shipped(scratch);
     config.options.write_reasoning = false;
     (void)run(config);
     const std::string mined = test::content_of(scratch / "everyday" / "mined.jsonl");
