@@ -60,8 +60,8 @@ void attend_head_vjp(const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T>& kv, 
     const MatrixView<T> ds = scratch.matrix<T>(rows, seen);
     const MatrixView<const T> q = head.q.row_block(first, rows);
     const MatrixView<const T> d_out = head.d_out.row_block(first, rows);
-    gemm(q, first_rows(kv.keys, seen), p, Store::kOverwrite, scratch);
-    gemm(d_out, first_rows(kv.values, seen), ds, Store::kOverwrite, scratch);
+    gemm(q, kv.keys.first_outputs(seen), p, Store::kOverwrite, scratch);
+    gemm(d_out, kv.values.first_outputs(seen), ds, Store::kOverwrite, scratch);
     for (Index i = 0; i < rows; ++i) {
       const Index t = first + i;
       const T log_sum_exp = head.log_sum_exp[t * head.stride];

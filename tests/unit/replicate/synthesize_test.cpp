@@ -60,13 +60,6 @@ SynthesisConfig example(const test::Scratch& scratch) {
   return config;
 }
 
-/// The same with BM25, which takes no time.
-SynthesisConfig example_by_words(const test::Scratch& scratch) {
-  SynthesisConfig config = example(scratch);
-  config.retriever.kind = replicate::RetrieverKind::kBm25;
-  return config;
-}
-
 SynthesisSummary run(const SynthesisConfig& config,
                      const test::ScriptedModel::Answer& answers = answer,
                      std::size_t in_flight = 1,
@@ -109,7 +102,7 @@ TEST_SUITE("replicate/synthesize") {
 
   TEST_CASE("run: rows are checked for the data set that is left out, and the report is read with them") {
     const test::Scratch scratch;
-    const SynthesisConfig config = example_by_words(scratch);
+    const SynthesisConfig config = example(scratch);
     (void)run(config);
     const re::io::Json report = re::io::read_json(scratch / "rows" / "contamination.json");
     const re::data::TrainingRows rows = re::data::read_rows(scratch / "rows");
@@ -128,7 +121,7 @@ TEST_SUITE("replicate/synthesize") {
 
   TEST_CASE("run: a strict check leaves out the rows with a leak, and says so") {
     const test::Scratch scratch;
-    SynthesisConfig config = example_by_words(scratch);
+    SynthesisConfig config = example(scratch);
     const re::Index all = run(config).rows;
     const std::size_t leaking = re::io::read_json(scratch / "rows" / "contamination.json")["leaking_rows"].size();
     REQUIRE(leaking > 0);
@@ -144,7 +137,7 @@ TEST_SUITE("replicate/synthesize") {
 
   TEST_CASE("run: tells how far each stage of each task has come, which are those that stages_of names") {
     const test::Scratch scratch;
-    SynthesisConfig config = example_by_words(scratch);
+    SynthesisConfig config = example(scratch);
     config.options.sample.most_documents = 5;
     config.options.filter_domain = true;
     config.tasks.push_back(config.tasks[0]);
@@ -167,8 +160,9 @@ TEST_SUITE("replicate/synthesize") {
 
   TEST_CASE("run: annotations name documents by the ids of the corpus") {
     const test::Scratch scratch;
-    const SynthesisConfig config = example_by_words(scratch);
-    const re::data::Corpus corpus = replicate::read_task_data(config.tasks[0]).corpus;
+    const SynthesisConfig config = example(scratch);
+    std::vector<std::string> notes;
+    const re::data::Corpus corpus = re::data::read_corpus(test::source_path("examples/data/corpus.jsonl"), notes);
     re::Index named = 0;
     (void)run(config, [&](const rx::ChatCall& call) {
       if (call.stage == "annotate_relevance") {
