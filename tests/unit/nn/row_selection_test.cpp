@@ -27,6 +27,7 @@ using Cpu32 = re::backend::Cpu<float>;
 using Cpu64 = re::backend::Cpu<double>;
 using Cpu16 = re::backend::Cpu<re::bf16>;
 using Rounded16 = re::backend::Cpu<re::bf16, re::bf16>;
+using Quantized = re::backend::Cpu<re::int8>;
 
 namespace {
 
@@ -168,7 +169,8 @@ void check_poolings() {
 }  // namespace
 
 TEST_SUITE("nn/row_selection") {
-  TEST_CASE_TEMPLATE("Qwen3: pooled tokens alone have the bits of the whole", B, Cpu32, Cpu16, Rounded16, Cpu64) {
+  TEST_CASE_TEMPLATE(
+      "Qwen3: pooled tokens alone have the bits of the whole", B, Cpu32, Cpu16, Rounded16, Quantized, Cpu64) {
     check_poolings<B, Qwen3>();
   }
   TEST_CASE_TEMPLATE("Qwen3 seeing the whole text: the same", B, Cpu32, Rounded16) {
@@ -177,7 +179,7 @@ TEST_SUITE("nn/row_selection") {
   TEST_CASE_TEMPLATE("Llama: the same", B, Cpu32, Cpu16, Rounded16) {
     check_poolings<B, Llama>();
   }
-  TEST_CASE_TEMPLATE("BERT: the same", B, Cpu32, Cpu16, Rounded16, Cpu64) {
+  TEST_CASE_TEMPLATE("BERT: the same", B, Cpu32, Cpu16, Rounded16, Quantized, Cpu64) {
     check_poolings<B, Bert>();
   }
   TEST_CASE("mix_rows: a mixer that knows nothing of rows computes them all") {
