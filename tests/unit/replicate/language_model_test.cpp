@@ -69,7 +69,6 @@ TEST_SUITE("replicate/language_model") {
     CHECK(config.http.rate_limit == rx::RateLimitOptions{11.0, 12.0, 13.0});
     CHECK(config.http.prices == rx::Prices{0.5, 1.5});
     CHECK(config.record == "r.jsonl");
-    CHECK(needs_journal(config));
   }
 
   TEST_CASE("read_model: a stage's own table changes what it says, and keeps the rest") {
