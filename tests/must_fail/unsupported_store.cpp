@@ -1,4 +1,4 @@
-// expected-error: reasonembed::backend::Cpu: Store must be float, bf16 or double
+// expected-error: reasonembed::backend::Cpu: Store must be float, bf16, int8 or double
 #include <reasonembed/backend/cpu.hpp>
 
 #if MUST_FAIL

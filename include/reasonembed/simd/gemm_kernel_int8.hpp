@@ -1,6 +1,7 @@
 #pragma once
 /// @file Micro-kernels on int8: sums of integers, exact and therefore the same at every level.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>
