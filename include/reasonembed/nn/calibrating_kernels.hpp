@@ -8,6 +8,7 @@
 #include <reasonembed/nn/cpu_kernels.hpp>
 #include <reasonembed/nn/cpu_weight.hpp>
 #include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/simd/epilogue.hpp>
 
 #include <cmath>
 #include <span>
@@ -73,12 +74,15 @@ struct Kernels<backend::Calibrating> : Kernels<backend::Cpu<float>> {
 
   static void linear(ConstView x, const Weight& weight, std::span<const float> bias, View y, Arena& scratch) {
     const ArenaScope scope(scratch);
-    const View exact = scratch.matrix<float>(y.rows(), y.cols());
     const View quantized = scratch.matrix<float>(y.rows(), y.cols());
-    Exact::linear(x, weight.exact(), {}, exact, scratch);
+    Exact::linear(x, weight.exact(), {}, y, scratch);
     Exact::linear(x, weight.quantized(), {}, quantized, scratch);
-    weight.compare(exact, quantized);
-    Exact::linear(x, weight.exact(), bias, y, scratch);
+    weight.compare(y, quantized);
+    if (!bias.empty()) {
+      for (Index row = 0; row < y.rows(); ++row) {
+        simd::AddBias<float>{bias}(row, 0, y.row(row));
+      }
+    }
   }
 };
 

@@ -34,13 +34,12 @@ struct PanelBlock {
 /// One tile of c, at the edges of c through a buffer: the kernel always works on whole rows and registers, and an
 /// element takes the same steps in the middle as at an edge.
 ///
-/// @param tile  all but c, stride and accumulate
-template <class T, class W>
-void multiply_tile(const GemmKernel<T, W>& kernel, Tile<T, W> tile, MatrixView<T> c, bool accumulate) {
-  const Index registers = (c.cols() + kernel.lanes - 1) / kernel.lanes;
-  const auto& parts = tile.a_stride == 0 ? kernel.multiply_packed : kernel.multiply_rows;
-  const auto multiply = parts[static_cast<std::size_t>(registers) - 1];
-  if (c.rows() == kernel.rows && c.cols() == registers * kernel.lanes) {
+/// @param kernel    rows, cols and lanes of its tiles
+/// @param multiply  the micro-kernel for as many registers as c is wide
+/// @param tile      all but c, stride and accumulate
+template <class Kernel, class Multiply, class Part, class T>
+void multiply_into(const Kernel& kernel, Multiply multiply, Part tile, MatrixView<T> c, bool accumulate) {
+  if (c.rows() == kernel.rows && c.cols() % kernel.lanes == 0) {
     tile.c = c.data();
     tile.stride = c.stride();
     tile.accumulate = accumulate;
@@ -62,6 +61,19 @@ void multiply_tile(const GemmKernel<T, W>& kernel, Tile<T, W> tile, MatrixView<T
       std::copy_n(sums, c.cols(), row);
     }
   }
+}
+
+/// @return  the place in a kernel's parts of the micro-kernel that is as wide as c
+template <class Kernel, class T>
+[[nodiscard]] std::size_t part_of(const Kernel& kernel, MatrixView<T> c) {
+  return static_cast<std::size_t>((c.cols() + kernel.lanes - 1) / kernel.lanes) - 1;
+}
+
+/// As multiply_into, with packed rows of a or such as lie in memory.
+template <class T, class W>
+void multiply_tile(const GemmKernel<T, W>& kernel, const Tile<T, W>& tile, MatrixView<T> c, bool accumulate) {
+  const auto& parts = tile.a_stride == 0 ? kernel.multiply_packed : kernel.multiply_rows;
+  multiply_into(kernel, parts[part_of(kernel, c)], tile, c, accumulate);
 }
 
 /// A product without b: what stays the same over the blocks of b.

@@ -41,32 +41,6 @@ struct Int8Scratch {
   }
 };
 
-/// One tile of c, at its edges through a buffer, as multiply_tile.
-///
-/// @param tile  all but c, stride and accumulate
-inline void multiply_int8_tile(const Int8Kernel& kernel, Int8Tile tile, MatrixView<float> c, bool accumulate) {
-  const Index registers = (c.cols() + kernel.lanes - 1) / kernel.lanes;
-  const auto multiply = kernel.multiply[static_cast<std::size_t>(registers) - 1];
-  if (c.rows() == kernel.rows && c.cols() == registers * kernel.lanes) {
-    tile.c = c.data();
-    tile.stride = c.stride();
-    tile.accumulate = accumulate;
-    multiply(tile);
-    return;
-  }
-  alignas(kAlignment) float whole[kLargestTile];
-  tile.c = whole;
-  tile.stride = kernel.cols;
-  multiply(tile);
-  for (Index i = 0; i < c.rows(); ++i) {
-    float* row = c.data() + i * c.stride();
-    const float* sums = whole + i * kernel.cols;
-    for (Index j = 0; j < c.cols(); ++j) {
-      row[j] = accumulate ? row[j] + sums[j] : sums[j];
-    }
-  }
-}
-
 /// Quantised rows times every panel of a weight.
 ///
 /// @param c    rows of the result
@@ -96,7 +70,7 @@ void multiply_int8_panels(const Int8Kernel& kernel,
       part.a = rows + i * part.a_stride;
       part.row_scales = row_scales + i;
       part.ahead = next + std::min(i / kernel.rows * part.ahead_step, line - part.ahead_step) * part.depth;
-      multiply_int8_tile(kernel, part, tile, store == Store::kAccumulate);
+      multiply_into(kernel, kernel.multiply[part_of(kernel, tile)], part, tile, store == Store::kAccumulate);
       if constexpr (!std::same_as<E, NoEpilogue>) {
         for (Index at = 0; at < tile.rows(); ++at) {
           epilogue(row + i + at, j, tile.row(at));

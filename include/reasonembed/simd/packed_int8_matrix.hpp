@@ -175,13 +175,7 @@ class PackedMatrix<int8> {
 
  private:
   void require_rows(const char* where, Index first, MatrixView<const float> rows) const {
-    require_extent(where, "rows.cols()", rows.cols(), k_);
-    if (first < 0 || first > n_ || rows.rows() > n_ - first) {
-      throw ShapeError::invalid(where,
-                                "rows",
-                                std::to_string(first) + " to " + std::to_string(first + rows.rows()),
-                                "rows of 0 to " + std::to_string(n_));
-    }
+    detail::require_packed_rows(where, n_, k_, first, rows);
   }
   static Index checked_size(Index n, Index k, Level level) {
     require_level("simd::PackedMatrix", level);

@@ -81,6 +81,18 @@ template <class W>
   return checked_size("simd::pack", checked_size("simd::pack", panels, layout.cols), layout.padded(k));
 }
 
+/// @throws ShapeError unless `rows` (R, k) fit into a packed weight (n, k) from its row `first` on
+template <class T>
+void require_packed_rows(const char* where, Index n, Index k, Index first, MatrixView<const T> rows) {
+  require_extent(where, "rows.cols()", rows.cols(), k);
+  if (first < 0 || first > n || rows.rows() > n - first) {
+    throw ShapeError::invalid(where,
+                              "rows",
+                              std::to_string(first) + " to " + std::to_string(first + rows.rows()),
+                              "rows of 0 to " + std::to_string(n));
+  }
+}
+
 /// @param weight  rows of whole panels, but for the last of a weight
 /// @param out     packed_size elements
 template <class W, class Element = StoredElement<W>>
@@ -243,13 +255,7 @@ class PackedMatrix {
 
  private:
   void require_rows(const char* where, Index first, MatrixView<const T> rows) const {
-    require_extent(where, "rows.cols()", rows.cols(), k_);
-    if (first < 0 || first > n_ || rows.rows() > n_ - first) {
-      throw ShapeError::invalid(where,
-                                "rows",
-                                std::to_string(first) + " to " + std::to_string(first + rows.rows()),
-                                "rows of 0 to " + std::to_string(n_));
-    }
+    detail::require_packed_rows(where, n_, k_, first, rows);
   }
   static Index checked_packed_size(MatrixView<const T> weight, Level level) {
     require_level("simd::PackedMatrix", level);
