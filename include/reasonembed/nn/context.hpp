@@ -56,6 +56,10 @@ struct Context {
   std::array<std::span<Scalar>, 2> passing{};             ///< by PassingSlot
 
   [[nodiscard]] Index token_count() const { return batch.token_count(); }
+  /// @return  the same pass with other memory: for a vjp whose forward shall keep its own to itself
+  [[nodiscard]] Context with_arena(Arena& memory) const {
+    return {memory, batch, rotary, dropout, adapter, adapter_gradients, {}};
+  }
   /// @return  (T, cols) uninitialised activations
   [[nodiscard]] MatrixView<Scalar> activations(Index cols) { return arena.matrix<Scalar>(token_count(), cols); }
   /// @return  (T, cols) uninitialised activations, which the next call for the slot gives away again

@@ -116,6 +116,7 @@ class GradientCache {
         embed_chunk(batch_, chunk, texts, dropout, embeddings, worker);
         return;
       }
+      kept.arena.reserve(bytes_of(chunk));
       kept.pass.emplace(Pass{context_of(batch_, chunk, texts, dropout, kept.arena), {}});
       encoder_->forward(kept.pass->context, *weights_, rows_of(embeddings, chunk), kept.pass->saved);
     });
@@ -259,12 +260,13 @@ class GradientCache {
          number += static_cast<std::size_t>(options_.shards)) {
       const Chunk& chunk = batch_.chunks[number];
       const MatrixView<const S> d_chunk = rows_of(d_embeddings, chunk);
+      const ArenaScope scope(arena);
       if (Kept& kept = kept_[number]; kept.pass) {
-        kept.pass->context.adapter_gradients = &gradients.adapter();
-        encoder_->vjp(kept.pass->context, *weights_, kept.pass->saved, d_chunk, gradients.weights());
+        nn::Context<B> context = kept.pass->context.with_arena(arena);  // which is warm, and there for every chunk
+        context.adapter_gradients = &gradients.adapter();
+        encoder_->vjp(context, *weights_, kept.pass->saved, d_chunk, gradients.weights());
         continue;
       }
-      const ArenaScope scope(arena);
       Pass pass{context_of(batch_, chunk, texts, dropout, arena), {}};
       const std::size_t before = arena.used();
       const MatrixView<S> embeddings = arena.template matrix<S>(chunk.count, encoder_->dim());  // (n, D)
@@ -275,12 +277,16 @@ class GradientCache {
     }
   }
 
+  /// @return  what the activations of a chunk take if it is kept; 0 before that is known
+  [[nodiscard]] std::size_t bytes_of(const Chunk& chunk) const {
+    return bytes_per_token_.load(std::memory_order_relaxed) * static_cast<std::size_t>(chunk.tokens);
+  }
+
   /// @return  how many chunks, from the first on, have room for their activations; none before their size is known
   [[nodiscard]] std::size_t count_kept() const {
-    const std::size_t each = bytes_per_token_.load(std::memory_order_relaxed);
     std::size_t count = 0;
-    for (std::size_t taken = 0; each > 0 && count < batch_.chunks.size(); ++count) {
-      taken += each * static_cast<std::size_t>(batch_.chunks[count].tokens);
+    for (std::size_t taken = 0; count < batch_.chunks.size() && bytes_of(batch_.chunks[count]) > 0; ++count) {
+      taken += bytes_of(batch_.chunks[count]);
       if (taken > options_.keep_bytes) {
         break;
       }
