@@ -150,13 +150,12 @@ class TextEncoder {
     save_encoder(directory, *this, options);
   }
 
-  /// Keeps from now on what training needs, whatever the residency was: the values of a projection are unpacked to the
-  /// bit.
+  /// Keeps from now on what gradients need, whatever the residency was; see nn::CpuWeight::make_differentiable.
   void make_trainable() {
-    static_assert(std::same_as<typename B::Store, Scalar>,
-                  "reasonembed::model::TextEncoder: Backend must store weights in what it computes in to be trained: "
-                  "train with backend::Cpu<float>, save, and load the saved model with Cpu<bf16>");
-    encoder_.visit_weights(weights_, [](auto& weight) { weight.restore_values(); });
+    static_assert(!std::same_as<typename B::Store, int8>,
+                  "reasonembed::model::TextEncoder: Backend must not quantise what is trained: train with "
+                  "backend::Cpu<float> or Cpu<float, bf16>, save, and load the saved model with Cpu<int8>");
+    encoder_.visit_weights(weights_, [](auto& weight) { weight.make_differentiable(); });
   }
   /// Makes the model trainable, calls `change(Weights&)`, and packs every projection again.
   ///

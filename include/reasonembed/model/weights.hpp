@@ -76,7 +76,7 @@ template <nn::NeuralKernels B, class Encoder>
                                  nn::ParameterSlice<Store>{slice.name, values.view()}, deviation, seed, ordinal++);
                              slice.weight.assign_packed_rows(slice.first, values.view());
                            }});
-  if (residency == Residency::kTrain) {
+  if (residency == Residency::kTrain || Weight::kKeepsValues) {
     pack_weights<B>(encoder, parameters, residency);
   }
   return parameters;
@@ -231,7 +231,7 @@ template <nn::NeuralKernels B, class Encoder>
       nn::ParameterVisitor{[&](const auto& slice) { reader.read(slice); },
                            [&](const nn::PackedSlice<typename nn::Kernels<B>::Weight>& slice) { reader.read(slice); }});
   reader.require_all_read(encoder.config().layers);
-  if (residency == Residency::kTrain) {
+  if (residency == Residency::kTrain || nn::Kernels<B>::Weight::kKeepsValues) {
     pack_weights<B>(encoder, parameters, residency);
   }
   return parameters;

@@ -34,6 +34,7 @@ class CalibratedWeight {
   [[nodiscard]] MatrixView<const float> view() const { return {}; }
   void pack() {}
   void drop_values() {}
+  static constexpr bool kKeepsValues = false;
   void assign_packed_rows(Index first, MatrixView<const float> rows) {
     exact_.assign_packed_rows(first, rows);
     quantized_.assign_packed_rows(first, rows);

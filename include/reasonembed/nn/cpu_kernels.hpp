@@ -18,6 +18,7 @@
 #include <reasonembed/simd/norm.hpp>
 #include <reasonembed/simd/pooling.hpp>
 #include <reasonembed/simd/rotary.hpp>
+#include <reasonembed/simd/rounded_product.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -34,7 +35,7 @@ template <class StoreType, class FactorType>
 struct Kernels<backend::Cpu<StoreType, FactorType>> {
   using S = typename backend::Cpu<StoreType, FactorType>::Scalar;
   using Format = std::conditional_t<std::same_as<FactorType, bf16>, simd::Bf16Pair, StoreType>;
-  using Weight = CpuWeight<Format>;
+  using Weight = std::conditional_t<std::same_as<FactorType, bf16>, CpuWeight<Format, StoreType>, CpuWeight<Format>>;
   using Factor = CpuWeight<S>;
   /// What attention's products are made of: as rounded as the projections' are, or more exact.
   using AttentionFormat =
@@ -46,8 +47,8 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
   using ConstView = MatrixView<const S>;
 
   /// y (T, N) = x (T, K) weight^T + bias; `bias` may be empty
-  template <class W>
-  static void linear(ConstView x, const CpuWeight<W>& weight, std::span<const S> bias, View y, Arena& scratch) {
+  template <class W, class V>
+  static void linear(ConstView x, const CpuWeight<W, V>& weight, std::span<const S> bias, View y, Arena& scratch) {
     weight.with_packed([&](const auto& packed) {
       if (bias.empty()) {
         simd::gemm(x, packed, y, simd::Store::kOverwrite, scratch);
@@ -60,17 +61,25 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
   static void linear_accumulate(ConstView x, const Factor& weight, View y, Arena& scratch) {
     simd::gemm(x, weight.packed(), y, simd::Store::kAccumulate, scratch);
   }
-  /// dx (T, K) = dy (T, N) weight
-  template <class W>
-  static void linear_vjp_input(ConstView dy, const CpuWeight<W>& weight, View dx, Arena& scratch) {
-    static_assert(std::same_as<W, S>,
-                  "reasonembed::nn::Kernels: Backend must store weights in what it computes in to be differentiated: "
-                  "train with backend::Cpu<float>, and serve the saved model with Cpu<bf16>");
-    simd::gemm(simd::Op::kNone, dy, simd::Op::kNone, weight.view(), dx, simd::Store::kOverwrite, scratch);
+  /// dx (T, K) = dy (T, N) weight. @pre weight.differentiable()
+  template <class W, class V>
+  static void linear_vjp_input(ConstView dy, const CpuWeight<W, V>& weight, View dx, Arena& scratch) {
+    static_assert(!std::same_as<W, int8>,
+                  "reasonembed::nn::Kernels: Backend must not quantise what is differentiated: train with "
+                  "backend::Cpu<float> or Cpu<float, bf16>, and serve the saved model with Cpu<int8>");
+    if constexpr (std::same_as<W, S>) {
+      simd::gemm(simd::Op::kNone, dy, simd::Op::kNone, weight.view(), dx, simd::Store::kOverwrite, scratch);
+    } else {
+      simd::gemm(dy, weight.transposed(), dx, simd::Store::kOverwrite, scratch);
+    }
   }
   /// dweight (N, K) += dy^T x; dbias (N) += column sums of dy
   static void linear_vjp_weight(ConstView dy, ConstView x, View dweight, std::span<S> dbias, Arena& scratch) {
-    simd::gemm(simd::Op::kTranspose, dy, simd::Op::kNone, x, dweight, simd::Store::kAccumulate, scratch);
+    if constexpr (std::same_as<Format, simd::Bf16Pair>) {
+      simd::rounded_product(simd::Op::kTranspose, dy, simd::Op::kNone, x, dweight, simd::Store::kAccumulate, scratch);
+    } else {
+      simd::gemm(simd::Op::kTranspose, dy, simd::Op::kNone, x, dweight, simd::Store::kAccumulate, scratch);
+    }
     if (!dbias.empty()) {
       simd::column_sums(dy, dbias);
     }
@@ -159,7 +168,8 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
                             View dk,
                             View dv,
                             Arena& scratch) {
-    simd::attention_vjp(shape, q, k, v, offsets, scale, out, log_sum_exp, d_out, dq, dk, dv, scratch);
+    simd::attention_vjp<S, AttentionFormat>(
+        shape, q, k, v, offsets, scale, out, log_sum_exp, d_out, dq, dk, dv, scratch);
   }
   static void embedding(std::span<const std::int32_t> ids, const Table& table, View y) {
     simd::embedding(ids, table.view(), y);
@@ -189,6 +199,7 @@ struct Kernels<backend::Cpu<StoreType, FactorType>> {
 static_assert(NeuralKernels<backend::Cpu<float>>);
 static_assert(NeuralKernels<backend::Cpu<bf16>>);
 static_assert(NeuralKernels<backend::Cpu<bf16, bf16>>);
+static_assert(NeuralKernels<backend::Cpu<float, bf16>>);
 static_assert(NeuralKernels<backend::Cpu<int8>>);
 static_assert(NeuralKernels<backend::Cpu<double>>);
 

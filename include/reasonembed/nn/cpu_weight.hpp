@@ -6,30 +6,44 @@
 #include <reasonembed/simd/packed_int8_matrix.hpp>
 #include <reasonembed/simd/packed_matrix.hpp>
 
+#include <algorithm>
+#include <concepts>
 #include <utility>
 
 namespace reasonembed::inline REASONEMBED_ABI::nn {
 
 /// An (N, K) projection on the CPU: its values, and the same packed for products.
 ///
-/// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory;
-/// `restore_values` brings them back to the bit. One made `packed_only` never has any: its rows are written and read in
-/// packed form.
+/// `pack` must follow every change of the values. A model that only serves drops the values and halves its memory. One
+/// made `packed_only` never has any: its rows are written and read in packed form. Where values are float and products
+/// take bf16 they are the masters of training, which nothing could bring back: they are never dropped.
+///
+/// For gradients, `make_differentiable` brings the values back to the bit, or, where products do not take them as they
+/// are, packs the transpose as well.
 ///
 /// @tparam W  the format of the packed form, see simd::PackedMatrix
-template <class W>
+/// @tparam V  of the values: what W is made of, or float for W = Bf16Pair
+template <class W, class V = simd::StoredElement<W>>
 class CpuWeight {
-  using S = simd::StoredElement<W>;
+  /// Values are rounded when they are packed.
+  static constexpr bool kMasters = !std::same_as<V, simd::StoredElement<W>>;
+  static_assert(!kMasters || (std::same_as<V, float> && std::same_as<W, simd::Bf16Pair>));
+  /// The values are what a product on the way back takes.
+  static constexpr bool kComputesInValues = !kMasters && std::same_as<V, simd::detail::Accumulator<W>>;
 
  public:
-  using Store = S;
+  using Store = V;
+  static constexpr bool kKeepsValues = kMasters;
 
   CpuWeight() = default;
   CpuWeight(Index rows, Index cols) : values_(rows, cols), rows_(rows), cols_(cols) {}
 
-  /// @return  packed zeros, without values
+  /// @return  packed zeros, without values unless they are masters
   [[nodiscard]] static CpuWeight packed_only(Index rows, Index cols) {
     CpuWeight weight;
+    if constexpr (kMasters) {
+      weight.values_ = Matrix<V>(rows, cols);
+    }
     weight.packed_ = simd::PackedMatrix<W>(rows, cols);
     weight.rows_ = rows;
     weight.cols_ = cols;
@@ -39,9 +53,11 @@ class CpuWeight {
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index cols() const { return cols_; }
   /// @return  (N, K) values, or an empty view after `drop_values`
-  [[nodiscard]] MatrixView<S> view() { return values_.view(); }
-  [[nodiscard]] MatrixView<const S> view() const { return values_.view(); }
+  [[nodiscard]] MatrixView<V> view() { return values_.view(); }
+  [[nodiscard]] MatrixView<const V> view() const { return values_.view(); }
   [[nodiscard]] simd::PackedView<W> packed() const { return packed_.view(); }
+  /// @return  (K, N) the transpose; empty before `make_differentiable`, and where `view` takes its place
+  [[nodiscard]] simd::PackedView<W> transposed() const { return transposed_.view(); }
   /// Calls f(packed view), of the form products read.
   template <class F>
   void with_packed(F&& f) const {
@@ -49,27 +65,70 @@ class CpuWeight {
   }
   /// Packs the values; allocates the first time alone.
   void pack() {
-    if (packed_.n() == rows_ && packed_.k() == cols_) {
-      packed_.assign(values_.view());
+    if (packed_.n() != rows_ || packed_.k() != cols_) {
+      packed_ = simd::PackedMatrix<W>(rows_, cols_);
+    }
+    if constexpr (kMasters) {
+      packed_.assign_rounded(values_.view());
+      if (differentiable()) {
+        transposed_.assign_rounded_columns(values_.view());
+      }
     } else {
-      packed_ = simd::PackedMatrix<W>(values_.view());
+      packed_.assign(values_.view());
     }
   }
-  /// Rows of the packed form alone; see simd::PackedMatrix. @pre packed, or made packed_only
-  void assign_packed_rows(Index first, MatrixView<const S> rows) { packed_.assign_rows(first, rows); }
-  void unpack_rows(Index first, MatrixView<S> rows) const { packed_.unpack_rows(first, rows); }
-  void drop_values() { values_ = Matrix<S>(); }
-  /// Undoes `drop_values`. @pre packed
-  void restore_values() {
-    if (view().empty()) {
-      values_ = Matrix<S>(rows_, cols_);
+  /// Rows of the packed form alone, or of masters that are packed later; see simd::PackedMatrix.
+  /// @pre packed, or made packed_only
+  void assign_packed_rows(Index first, MatrixView<const V> rows) {
+    if constexpr (kMasters) {
+      copy(rows, values_.view().row_block(first, rows.rows()));
+    } else {
+      packed_.assign_rows(first, rows);
+    }
+  }
+  void unpack_rows(Index first, MatrixView<V> rows) const {
+    if constexpr (kMasters) {
+      copy(view().row_block(first, rows.rows()), rows);
+    } else {
+      packed_.unpack_rows(first, rows);
+    }
+  }
+  void drop_values() {
+    if constexpr (!kMasters) {
+      values_ = Matrix<V>();
+    }
+  }
+  /// From now on there is what a product on the way back reads. @pre packed
+  void make_differentiable() {
+    if (differentiable()) {
+      return;
+    }
+    if constexpr (kComputesInValues) {
+      values_ = Matrix<V>(rows_, cols_);
       packed_.unpack(values_.view());
+    } else {
+      transposed_ = simd::PackedMatrix<W>(cols_, rows_);
+      transposed_.assign_transpose(packed_);
+    }
+  }
+  [[nodiscard]] bool differentiable() const {
+    if constexpr (kComputesInValues) {
+      return !view().empty() || rows_ * cols_ == 0;
+    } else {
+      return transposed_.n() == cols_ && transposed_.k() == rows_;
     }
   }
 
  private:
-  Matrix<S> values_;
+  static void copy(MatrixView<const V> from, MatrixView<V> to) {
+    for (Index row = 0; row < from.rows(); ++row) {
+      std::copy_n(from.row(row).begin(), from.cols(), to.row(row).begin());
+    }
+  }
+
+  Matrix<V> values_;
   simd::PackedMatrix<W> packed_;
+  simd::PackedMatrix<W> transposed_;
   Index rows_ = 0;
   Index cols_ = 0;
 };
@@ -81,6 +140,7 @@ template <>
 class CpuWeight<int8> {
  public:
   using Store = float;
+  static constexpr bool kKeepsValues = false;
 
   CpuWeight() = default;
   /// Zeros in int8.

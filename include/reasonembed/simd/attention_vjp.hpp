@@ -6,10 +6,14 @@
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/map.hpp>
+#include <reasonembed/simd/pack_rounded.hpp>
+#include <reasonembed/simd/packed_matrix.hpp>
 #include <reasonembed/simd/reduce.hpp>
+#include <reasonembed/simd/rounded_product.hpp>
 #include <reasonembed/simd/sequences.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -31,14 +35,25 @@ struct QueryHeadVjp {
 };
 
 /// The key and value head that it reads.
-template <class T>
+template <class T, class Format>
 struct KeyValueHeadVjp {
-  MatrixView<const T> k;  // (L, E)
-  PackedView<T> keys;     // k, packed
-  PackedView<T> values;   // v, packed
-  MatrixView<T> dk;       // (L, E), accumulated
-  MatrixView<T> dv;       // (L, E), accumulated
+  PackedView<Format> keys;    // (L, E), packed
+  PackedView<Format> values;  // (L, E), packed
+  // (L, E) keys as the other operand of a product with weights of tokens, see pack_values
+  std::conditional_t<std::same_as<Format, Bf16Pair>, PackedView<Bf16Pair>, MatrixView<const T>> k;
+  MatrixView<T> dk;  // (L, E), accumulated
+  MatrixView<T> dv;  // (L, E), accumulated
 };
+
+/// y (L', E) += weights (R, L')^T x (R, E), in the format of the products
+template <class Format, class T>
+void accumulate_weighed(MatrixView<const T> weights, MatrixView<const T> x, MatrixView<T> y, Arena& scratch) {
+  if constexpr (std::same_as<Format, Bf16Pair>) {
+    rounded_product(Op::kTranspose, weights, Op::kNone, x, y, Store::kAccumulate, scratch);
+  } else {
+    gemm(Op::kTranspose, weights, Op::kNone, x, y, Store::kAccumulate, scratch);
+  }
+}
 
 /// ds_j = scale p_j (dp_j - sum_j p_j dp_j), the sum being that of out d_out
 template <class T, class Arch>
@@ -48,8 +63,9 @@ void softmax_row_vjp(const T* p, T* dp, Index size, T scale, T along) {
       size, [&](auto lanes) { lanes.store(dp, (lanes.load(p) * B(scale)) * (lanes.load(dp) - B(along))); });
 }
 
-template <class T, class Arch>
-void attend_head_vjp(const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T>& kv, bool causal, T scale, Arena& scratch) {
+template <class T, class Arch, class Format>
+void attend_head_vjp(
+    const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T, Format>& kv, bool causal, T scale, Arena& scratch) {
   const Index length = head.q.rows();
   const Index block = query_block(length, causal);
   for (Index first = 0; first < length; first += block) {
@@ -76,9 +92,9 @@ void attend_head_vjp(const QueryHeadVjp<T>& head, const KeyValueHeadVjp<T>& kv, 
       });
       softmax_row_vjp<T, Arch>(row, ds.row(i).data(), seen, scale, along[0]);
     }
-    gemm(Op::kTranspose, p, Op::kNone, d_out, kv.dv.row_block(0, seen), Store::kAccumulate, scratch);
-    gemm(Op::kTranspose, ds, Op::kNone, q, kv.dk.row_block(0, seen), Store::kAccumulate, scratch);
-    gemm(Op::kNone, ds, Op::kNone, kv.k.row_block(0, seen), head.dq.row_block(first, rows), Store::kOverwrite, scratch);
+    accumulate_weighed<Format, T>(p, d_out, kv.dv.row_block(0, seen), scratch);
+    accumulate_weighed<Format, T>(ds, q, kv.dk.row_block(0, seen), scratch);
+    weigh_values(MatrixView<const T>(ds), kv.k, head.dq.row_block(first, rows), scratch);
   }
 }
 
@@ -98,6 +114,7 @@ void clear(MatrixView<T> x) {
 ///
 /// where dk and dv are summed over the query heads of a group too, in the order of heads and tokens.
 ///
+/// @tparam Format      of the products' operands, as given to attention: with Bf16Pair p, ds and d_out are rounded too
 /// @param shape        as given to attention
 /// @param q            (T, H E), as given to attention
 /// @param k            (T, H_kv E), as given to attention
@@ -115,7 +132,7 @@ void clear(MatrixView<T> x) {
 /// @pre    dq, dk and dv overlap neither each other nor the other operands
 /// @note   O(sum L^2 H E) time, 2.5 times that of attention; twice its scores exist at a time. No allocation once the
 ///         arena has its size. A token's bits depend on its own sequence alone
-template <class T, class Arch = CompiledArch>
+template <class T, class Format = T, class Arch = CompiledArch>
 void attention_vjp(const AttentionShape& shape,
                    std::type_identity_t<MatrixView<const T>> q,
                    std::type_identity_t<MatrixView<const T>> k,
@@ -148,15 +165,15 @@ void attention_vjp(const AttentionShape& shape,
     const auto of = [&](auto x, Index head) { return detail::head_of(x, offsets, b, head, dim); };
     for (Index kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
       const ArenaScope scope(scratch);
-      const detail::KeyValueHeadVjp<T> kv{of(k, kv_head),
-                                          pack(of(k, kv_head), scratch),
-                                          pack(of(v, kv_head), scratch),
-                                          of(dk, kv_head),
-                                          of(dv, kv_head)};
+      const detail::KeyValueHeadVjp<T, Format> kv{detail::pack_keys<Format, T>(of(k, kv_head), scratch),
+                                                  detail::pack_keys<Format, T>(of(v, kv_head), scratch),
+                                                  detail::pack_values<Format, T>(of(k, kv_head), scratch),
+                                                  of(dk, kv_head),
+                                                  of(dv, kv_head)};
       for (Index h = kv_head * group; h < (kv_head + 1) * group; ++h) {
         const T* lse = log_sum_exp.data() + offsets[b] * shape.heads + h;
         const detail::QueryHeadVjp<T> head{of(q, h), of(out, h), of(d_out, h), of(dq, h), lse, shape.heads};
-        detail::attend_head_vjp<T, Arch>(head, kv, shape.causal, scale, scratch);
+        detail::attend_head_vjp<T, Arch, Format>(head, kv, shape.causal, scale, scratch);
       }
     }
   }

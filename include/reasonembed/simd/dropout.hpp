@@ -4,6 +4,7 @@
 #include <reasonembed/core/random.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/map.hpp>
+#include <reasonembed/simd/philox.hpp>
 #include <reasonembed/simd/sequences.hpp>
 
 #include <algorithm>
@@ -28,21 +29,19 @@ struct DropoutMask {
 
 namespace detail {
 
-/// The random words of 64 consecutive elements of a sequence: element e has word e % 4 of the block
-/// (e / 4, site, sequence) under the key `seed`.
-using DropoutWords = std::array<std::uint32_t, 64>;
+/// The random words of 64 consecutive elements of a sequence: element e has word e / 16 % 4 of the block
+/// (e / 64 * 16 + e % 16, site, sequence) under the key `seed`.
+using DropoutWords = std::array<std::uint32_t, 4 * kPhiloxCounters>;
 
-/// @param first  element with which the words begin, a multiple of 4
+/// @param first  element with which the words begin, a multiple of 64
 inline void dropout_words(const DropoutMask& mask, std::uint64_t sequence, std::uint64_t first, DropoutWords& words) {
   const Philox4x32::Key key{static_cast<std::uint32_t>(mask.seed), static_cast<std::uint32_t>(mask.seed >> 32)};
-  for (std::size_t i = 0; i < words.size(); i += 4) {
-    const Philox4x32::Counter block = Philox4x32::block({static_cast<std::uint32_t>((first + i) / 4),
-                                                         mask.site,
-                                                         static_cast<std::uint32_t>(sequence),
-                                                         static_cast<std::uint32_t>(sequence >> 32)},
-                                                        key);
-    std::copy(block.begin(), block.end(), words.begin() + static_cast<std::ptrdiff_t>(i));
-  }
+  philox_words({static_cast<std::uint32_t>(first / 4),
+                mask.site,
+                static_cast<std::uint32_t>(sequence),
+                static_cast<std::uint32_t>(sequence >> 32)},
+               key,
+               words);
 }
 
 /// Drops elements of one sequence.
@@ -85,7 +84,7 @@ void dropout_sequence(MatrixView<const T> x, MatrixView<T> y, const DropoutMask&
 /// @param offsets  (B + 1) first token of each sequence, then T
 /// @throws ConfigError if the rate is not in [0, 1)
 /// @throws ShapeError if the shapes do not fit or a sequence has more than 2^34 elements
-/// @note   O(T D), one block of Philox4x32 [Salmon et al. 2011] for four elements; no allocation
+/// @note   O(T D), one block of Philox4x32 for four elements; no allocation
 template <class T>
 void dropout(std::type_identity_t<MatrixView<const T>> x,
              MatrixView<T> y,

@@ -76,11 +76,12 @@ inline constexpr GemmKernel<T, W> kVectorPacking{Kernel::kRows,
 #endif
 
 #if defined(__x86_64__)
-/// Of Level::kAvx512Bf16: rows are rounded to pairs, and never packed.
+/// Of Level::kAvx512Bf16: rows are rounded to pairs where they lie, and packed by pack_columns alone.
 inline constexpr GemmKernel<float, Bf16Pair> kPairKernel{
     .rows = Avx512Bf16Kernel::kRows,
     .cols = Avx512Bf16Kernel::kCols,
     .lanes = Avx512Bf16Kernel::kLanes,
+    .multiply_packed = parts_of<float, Bf16Pair, Avx512Bf16Kernel, true>(),
     .multiply_rows = parts_of<float, Bf16Pair, Avx512Bf16Kernel, false>()};
 #endif
 

@@ -4,6 +4,7 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -88,29 +89,73 @@ struct Avx512Bf16Kernel {
   ///
   /// @param a       (depth, cols), rows `stride` apart
   /// @param panels  (ceil(cols / kCols), ceil(depth / 2), kCols)
-  [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_columns(
-      const float* a, Index stride, Index cols, Index depth, Bf16Pair* panels) {
+  static void pack_columns(const float* a, Index stride, Index cols, Index depth, Bf16Pair* panels) {
+    pack_in_panels<kCols>(a, stride, cols, depth, panels);
+  }
+  /// As pack_columns, in panels of kRows: rows of a product's first operand.
+  static void pack_rows(const float* a, Index stride, Index rows, Index depth, Bf16Pair* panels) {
+    pack_in_panels<kRows>(a, stride, rows, depth, panels);
+  }
+
+ private:
+  /// @return  pairs of one lane of two rows each; a row that ends before its lane counts as zero
+  [[gnu::always_inline, gnu::target("avx512f,avx512bw,avx512bf16")]] static inline __m512i pair_lanes(
+      const float* even, __mmask16 even_mask, const float* odd, __mmask16 odd_mask) {
     alignas(64) static constexpr std::uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                                   21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                                   11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const __m512i interleave = _mm512_load_si512(kInterleave);
-    for (Index first = 0; first < cols; first += kCols) {
-      for (Index k = 0; k < depth; k += 2) {
-        const float* even = a + k * stride + first;
-        const float* odd = k + 1 < depth ? even + stride : even;
-        for (Index j = 0; j < kCols; j += kLanes, panels += kLanes) {
-          const __mmask16 mask = mask_of(cols - first - j);
-          const __m512 low = _mm512_maskz_loadu_ps(mask, even + j);
-          const __m512 high = _mm512_maskz_loadu_ps(k + 1 < depth ? mask : __mmask16{0}, odd + j);
-          // NOLINTNEXTLINE(google-readability-casting): as above
-          const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-          _mm512_store_si512(panels, _mm512_permutexvar_epi16(interleave, halves));
+    const __m512 low = _mm512_maskz_loadu_ps(even_mask, even);
+    const __m512 high = _mm512_maskz_loadu_ps(odd_mask, odd);
+    // NOLINTNEXTLINE(google-readability-casting): how vectors are reinterpreted
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    return _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), halves);
+  }
+
+  /// @tparam kWidth  of a panel: half a register, or some registers
+  template <Index kWidth>
+  [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_in_panels(
+      const float* a, Index stride, Index cols, Index depth, Bf16Pair* panels) {
+    constexpr Index kRowsAtOnce = 32;  // reads run along the rows, writes along a panel
+    const Index pairs = (depth + 1) / 2;
+    for (Index block = 0; block < depth; block += kRowsAtOnce) {
+      const Index end = std::min(depth, block + kRowsAtOnce);
+      for (Index first = 0; first < cols; first += kLanes) {
+        const __mmask16 mask = mask_of(cols - first);
+        // where the lanes of a pair go: into one panel, or half of them into the next
+        Bf16Pair* out = panels + first / kWidth * kWidth * pairs + first % kWidth;
+        for (Index k = block; k < end; k += 2) {
+          const bool whole = k + 1 < depth;
+          const float* even = a + k * stride + first;
+          const __m512i words = pair_lanes(even, mask, whole ? even + stride : even, whole ? mask : __mmask16{0});
+          Bf16Pair* line = out + k / 2 * kWidth;
+          if constexpr (kWidth == kLanes / 2) {
+            _mm512_mask_storeu_epi32(line, 0x00FF, words);
+            if (first + kWidth < cols) {
+              _mm512_mask_storeu_epi32(line + kWidth * pairs - kWidth, 0xFF00, words);
+            }
+          } else {
+            _mm512_store_si512(line, words);
+          }
         }
+      }
+      if constexpr (kWidth > kLanes) {
+        clear_rest<kWidth>(cols, block, end, pairs, panels);
+      }
+    }
+  }
+  /// Zeros in the registers of the last panel that no column reaches.
+  template <Index kWidth>
+  [[gnu::target("avx512f")]] static void clear_rest(
+      Index cols, Index begin, Index end, Index pairs, Bf16Pair* panels) {
+    const Index used = (cols + kLanes - 1) / kLanes * kLanes;
+    for (Index first = used; first % kWidth != 0; first += kLanes) {
+      for (Index k = begin; k < end; k += 2) {
+        Bf16Pair* line = panels + first / kWidth * kWidth * pairs + first % kWidth + k / 2 * kWidth;
+        _mm512_store_si512(line, _mm512_setzero_si512());
       }
     }
   }
 
- private:
   /// @return  a bit for each of the first `count` lanes
   static __mmask16 mask_of(Index count) {
     return count >= kLanes ? static_cast<__mmask16>(0xFFFF)

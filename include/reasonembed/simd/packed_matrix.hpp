@@ -6,6 +6,7 @@
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>
 #include <reasonembed/simd/gemm_kernel.hpp>
+#include <reasonembed/simd/gemm_rounding.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -189,6 +190,27 @@ class PackedMatrix {
     detail::pack_weight<W>(weight, level_, buffer_.data());
   }
 
+  /// As assign, of values that are rounded to bf16.
+  ///
+  /// @param weight  (n(), k())
+  void assign_rounded(MatrixView<const float> weight)
+    requires std::same_as<W, Bf16Pair>
+  {
+    require_extent("simd::PackedMatrix::assign_rounded", "weight.rows()", weight.rows(), n_);
+    require_extent("simd::PackedMatrix::assign_rounded", "weight.cols()", weight.cols(), k_);
+    detail::round_into_panels(weight, level_, buffer_.data());
+  }
+  /// As assign_rounded, of the transpose.
+  ///
+  /// @param columns  (k(), n())
+  void assign_rounded_columns(MatrixView<const float> columns)
+    requires std::same_as<W, Bf16Pair>
+  {
+    require_extent("simd::PackedMatrix::assign_rounded_columns", "columns.rows()", columns.rows(), k_);
+    require_extent("simd::PackedMatrix::assign_rounded_columns", "columns.cols()", columns.cols(), n_);
+    detail::round_columns_into_panels(columns, level_, buffer_.data());
+  }
+
   /// Packs some rows in place; all others stay as they are.
   ///
   /// @param first  row of the weight that rows.row(0) becomes
@@ -240,6 +262,23 @@ class PackedMatrix {
     require_extent("simd::PackedMatrix::unpack", "weight.rows()", weight.rows(), n_);
     require_extent("simd::PackedMatrix::unpack", "weight.cols()", weight.cols(), k_);
     unpack_rows(0, weight);
+  }
+
+  /// Packs the transpose of another packed weight, to the bit; views stay valid.
+  ///
+  /// @param other  (k(), n())
+  /// @throws ShapeError if the shape differs
+  /// @note   no allocation; element for element
+  void assign_transpose(const PackedMatrix& other) {
+    require_extent("simd::PackedMatrix::assign_transpose", "other.n()", other.n_, k_);
+    require_extent("simd::PackedMatrix::assign_transpose", "other.k()", other.k_, n_);
+    const detail::PanelLayout from = detail::panel_layout<W>(other.level_);
+    const detail::PanelLayout to = detail::panel_layout<W>(level_);
+    for (Index row = 0; row < k_; ++row) {
+      for (Index i = 0; i < n_; ++i) {
+        buffer_.data()[to.index(i, row, k_)] = other.buffer_.data()[from.index(row, i, n_)];
+      }
+    }
   }
 
   [[nodiscard]] PackedView<W> view() const { return {buffer_.data(), n_, k_, level_}; }

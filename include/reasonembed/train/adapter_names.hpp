@@ -1,11 +1,13 @@
 #pragma once
 /// @file What a run that trains an adapter says of it, and of the weights it stands on.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/checksum.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/io/json.hpp>
 #include <reasonembed/nn/adapter.hpp>
 #include <reasonembed/nn/kernels.hpp>
+#include <reasonembed/nn/parameters.hpp>
 
 #include <span>
 #include <string>
@@ -31,11 +33,20 @@ template <nn::NeuralKernels B>
 template <class Encoder, class Weights>
 [[nodiscard]] std::string fingerprint(const Encoder& encoder, const Weights& weights) {
   std::string sums;
-  encoder.visit(weights, [&](const auto& slice) {
-    for (Index row = 0; row < slice.values.rows(); ++row) {
-      sums += checksum(std::as_bytes(slice.values.row(row)));
+  const auto add = [&](const auto& values) {
+    for (Index row = 0; row < values.rows(); ++row) {
+      sums += checksum(std::as_bytes(values.row(row)));
     }
-  });
+  };
+  encoder.visit(weights,
+                nn::ParameterVisitor{[&](const auto& slice) { add(slice.values); },
+                                     [&]<class Weight>(const nn::PackedSlice<Weight>& slice) {
+                                       Matrix<typename Weight::Store> rows(1, slice.weight.cols());
+                                       for (Index row = 0; row < slice.rows; ++row) {
+                                         slice.weight.unpack_rows(slice.first + row, rows.view());
+                                         add(rows.view());
+                                       }
+                                     }});
   return checksum(std::as_bytes(std::span(sums)));
 }
 

@@ -80,10 +80,12 @@ class GradientCache {
     require_positive("chunk_tokens", options.chunk_tokens);
     require_positive("shards", options.shards);
     bool trainable = true;
-    encoder.visit_weights(weights, [&](const auto& weight) { trainable = trainable && !weight.view().empty(); });
+    encoder.visit_weights(weights, [&](const auto& weight) { trainable = trainable && weight.differentiable(); });
     if (!trainable) {
-      throw ConfigError::invalid(
-          "train::GradientCache", "weights", "packed only", "weights that were loaded with Residency::kTrain");
+      throw ConfigError::invalid("train::GradientCache",
+                                 "weights",
+                                 "not differentiable",
+                                 "weights of a model that was loaded with Residency::kTrain or made trainable");
     }
     arenas_.resize(static_cast<std::size_t>(std::max<Index>(pool.size(), 1)));
     shards_.reserve(static_cast<std::size_t>(options.shards));

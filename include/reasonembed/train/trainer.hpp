@@ -198,9 +198,17 @@ class Trainer {
 
  private:
   static constexpr std::int64_t kMostSkipped = 10;
+  static constexpr bool kTrainsWeights = std::same_as<typename Model::Backend::Store, Scalar>;
 
   /// Both roles use the adapter that is trained: the vectors trained are the vectors encoded.
   static Model trainable(Model model, const std::string& adapter) {
+    if (adapter.empty() && !kTrainsWeights) {
+      throw ConfigError::invalid("train::Trainer",
+                                 "adapter",
+                                 "empty",
+                                 "the name of one, for weights in bf16 are frozen: load the model on "
+                                 "backend::Cpu<float, bf16> to train them");
+    }
     model.make_trainable();
     if constexpr (HasAdapters<Model>) {
       for (const std::string& used : {model.query_role().adapter, model.document_role().adapter}) {
@@ -216,7 +224,9 @@ class Trainer {
   void collect_parameters() {
     const auto collect = [this](const nn::ParameterSlice<Scalar>& slice) { parameters_.push_back(slice); };
     if (options_.adapter.empty()) {
-      model_.update_weights([&](typename Model::Weights& weights) { model_.encoder().visit(weights, collect); });
+      if constexpr (kTrainsWeights) {
+        model_.update_weights([&](typename Model::Weights& weights) { model_.encoder().visit(weights, collect); });
+      }
     } else if constexpr (HasAdapters<Model>) {
       model_.update_adapter(options_.adapter, [&](auto& adapter) { adapter.visit(collect); });
       frozen_ = fingerprint(model_.encoder(), model_.weights());

@@ -67,7 +67,7 @@ TEST_SUITE("nn/cpu_kernels") {
     CHECK(moved.packed().n() == 3);
   }
   TEST_CASE_TEMPLATE(
-      "restore_values: brings back the bits that were dropped, and changes nothing else", S, float, double) {
+      "make_differentiable: brings back the bits that were dropped, and changes nothing else", S, float, double) {
     for (const auto& [rows, cols] : {std::pair<Index, Index>{1, 1}, {3, 5}, {17, 33}, {64, 9}}) {
       CpuWeight<S> weight(rows, cols);
       fill(weight.view().flat(), 1);
@@ -77,23 +77,23 @@ TEST_SUITE("nn/cpu_kernels") {
       weight.pack();
       weight.drop_values();
       const S* packed = weight.packed().data();
-      weight.restore_values();
+      weight.make_differentiable();
       REQUIRE(weight.view().rows() == rows);
       CHECK(test::same_bits(std::span<const S>(weight.view().flat()), std::span<const S>(want.flat())));
       CHECK(weight.packed().data() == packed);
       const S* values = weight.view().data();
       weight.view()(0, 0) = S{7};
-      weight.restore_values();  // there is nothing to restore: what was changed since stays
+      weight.make_differentiable();  // there is nothing to restore: what was changed since stays
       CHECK(weight.view().data() == values);
       CHECK(weight.view()(0, 0) == S{7});
     }
   }
-  TEST_CASE("restore_values: a weight without elements is left alone, one that was never packed is refused") {
+  TEST_CASE("make_differentiable: a weight without elements is left alone, one that was never packed is refused") {
     CpuWeight<float> none;
-    CHECK_NOTHROW(none.restore_values());
+    CHECK_NOTHROW(none.make_differentiable());
     CpuWeight<float> unpacked(2, 3);
     unpacked.drop_values();
-    CHECK_THROWS_AS(unpacked.restore_values(), re::ShapeError);
+    CHECK_THROWS_AS(unpacked.make_differentiable(), re::ShapeError);
   }
   TEST_CASE_TEMPLATE("pack: after the first time works in place, without an allocation", S, float, double) {
     REQUIRE(test::allocations_are_counted());
@@ -110,7 +110,7 @@ TEST_SUITE("nn/cpu_kernels") {
       return values;
     }();
     weight.drop_values();
-    weight.restore_values();  // what was packed is what was there last
+    weight.make_differentiable();  // what was packed is what was there last
     CHECK(test::same_bits(std::span<const S>(weight.view().flat()), std::span<const S>(want.flat())));
   }
   TEST_CASE_TEMPLATE("linear: multiplies with what was packed last, with and without bias", B, Cpu32, Cpu64) {
@@ -165,7 +165,7 @@ TEST_SUITE("nn/cpu_kernels") {
         CHECK(all(row, col) == (row >= 2 && row < 5 ? rows(row - 2, col) : W{}));
       }
     }
-    weight.restore_values();
+    weight.make_differentiable();
     CHECK(test::same_bits(std::span<const W>(weight.view().flat()), std::span<const W>(all.flat())));
     CHECK_THROWS_AS(weight.assign_packed_rows(5, rows.view()), re::ShapeError);
   }
