@@ -2,12 +2,14 @@
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/thread_pool.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/nn/parameters.hpp>
 #include <reasonembed/optim/optimizer.hpp>
 #include <reasonembed/simd/batch.hpp>
 #include <reasonembed/simd/map.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -149,38 +151,80 @@ class AdamW {
   /// @param lr          learning rate of this step, >= 0: lr() times the schedule's factor
   /// @throws ShapeError or ConfigError before anything changes if state, parameters and gradients do not fit, or lr is
   ///         negative or not finite
-  /// @note   reads four and writes three numbers an element, in the calling thread; no allocation. An element's bits
-  ///         depend on its own numbers alone
+  /// @note   reads four and writes three numbers an element; no allocation. An element's bits depend on its own numbers
+  ///         alone, not on the threads
+  template <class T>
+  void step(AdamWState<T>& state,
+            const std::vector<nn::ParameterSlice<T>>& parameters,
+            const std::vector<nn::ParameterSlice<T>>& gradients,
+            double lr,
+            const ThreadPool& pool) const {
+    begin_step(state, parameters, gradients, lr);
+    pool.for_each_block(state.first_moment.size(), kBlocks, [&](Index begin, Index end, Index) {
+      update(state, parameters, gradients, lr, begin, end);
+    });
+  }
+  /// As above, in the calling thread.
   template <class T>
   void step(AdamWState<T>& state,
             const std::vector<nn::ParameterSlice<T>>& parameters,
             const std::vector<nn::ParameterSlice<T>>& gradients,
             double lr) const {
+    begin_step(state, parameters, gradients, lr);
+    update(state, parameters, gradients, lr, 0, state.first_moment.size());
+  }
+
+ private:
+  static constexpr Index kBlocks = 64;
+
+  /// Counts the step, once everything fits.
+  template <class T>
+  static void begin_step(AdamWState<T>& state,
+                         const std::vector<nn::ParameterSlice<T>>& parameters,
+                         const std::vector<nn::ParameterSlice<T>>& gradients,
+                         double lr) {
     require(lr >= 0.0 && std::isfinite(lr), "lr of this step", lr, "a number >= 0");
     require_gradients("optim::AdamW::step", parameters, gradients);
     const Index count = count_elements(parameters);
     require_extent("optim::AdamW::step", "state.first_moment.size()", state.first_moment.size(), count);
     require_extent("optim::AdamW::step", "state.second_moment.size()", state.second_moment.size(), count);
     ++state.steps;
-    Index done = 0;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
+  }
+
+  /// The elements [begin, end) of all parameters end to end.
+  template <class T>
+  void update(AdamWState<T>& state,
+              const std::vector<nn::ParameterSlice<T>>& parameters,
+              const std::vector<nn::ParameterSlice<T>>& gradients,
+              double lr,
+              Index begin,
+              Index end) const {
+    Index first = 0;  // of the slice
+    for (std::size_t i = 0; i < parameters.size() && first < end; first += parameters[i].values.size(), ++i) {
       const MatrixView<T> values = parameters[i].values;
+      if (first + values.size() <= begin) {
+        continue;
+      }
       const ParameterGroup* group = find_group(parameters[i].name);
       const double decay = weight_decay(parameters[i].kind);
-      const Step<T> update = step_of<T>(state.steps,
-                                        group == nullptr ? lr : lr * group->lr_scale,
-                                        group == nullptr ? decay : group->weight_decay.value_or(decay));
-      for (Index row = 0; row < values.rows(); ++row, done += values.cols()) {
-        update_row(update,
-                   values.row(row),
-                   std::span<const T>(gradients[i].values.row(row)),
-                   state.first_moment.data() + done,
-                   state.second_moment.data() + done);
+      const Step<T> step = step_of<T>(state.steps,
+                                      group == nullptr ? lr : lr * group->lr_scale,
+                                      group == nullptr ? decay : group->weight_decay.value_or(decay));
+      const Index last = std::min(end - first, values.size());
+      for (Index element = std::max(begin - first, Index{0}); element < last;) {  // a piece within one row
+        const Index row = element / values.cols();
+        const Index col = element % values.cols();
+        const Index count = std::min(values.cols() - col, last - element);
+        update_row(step,
+                   values.col_block(col, count).row(row),
+                   std::span<const T>(gradients[i].values.col_block(col, count).row(row)),
+                   state.first_moment.data() + first + element,
+                   state.second_moment.data() + first + element);
+        element += count;
       }
     }
   }
 
- private:
   /// The numbers of one step, computed in double and rounded once.
   template <class T>
   struct Step {

@@ -49,6 +49,7 @@ concept OptimizerFor = requires(const O o,
 /// | `o.lr()`                                | double         | the learning rate that a schedule's factor multiplies |
 /// | `o.init(slices)`                        | O::State<T>    | the state before the first step; movable |
 /// | `o.step(state, parameters, grads, lr)`  | void           | one step; parameters are updated in place |
+/// | `o.step(.., lr, const ThreadPool&)`     | void           | optional: the same step, shared among threads |
 /// | `state.steps`                           | std::int64_t&  | steps taken so far |
 /// | `state.visit(f)`                        |                | `f(const char* name, std::span<T>)` of each array |
 /// |                                         |                | in one order; a checkpoint is these and `steps` |

@@ -28,7 +28,7 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 /// How a contrastive batch is cut to be embedded and differentiated. The first two numbers are part of a run's
 /// arithmetic: a run that is resumed keeps them.
 struct GradientCacheOptions {
-  Index chunk_tokens = 1024;  ///< tokens whose activations are held at once by a thread
+  Index chunk_tokens = 1024;  ///< most tokens whose activations are held at once by a thread
   Index shards = 2;  ///< partial gradients, each summed in order and then added in order; any number of threads
                      ///< gives the same bits, more than `shards` threads gain nothing in the backward pass
 
@@ -104,7 +104,7 @@ class GradientCache {
   /// @param embeddings  (N, D), overwritten
   void forward(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
     require_rows("train::GradientCache::forward", "embeddings.rows()", embeddings.rows(), texts);
-    batch_.cut(texts, options_.chunk_tokens);
+    batch_.cut(texts, options_);
     if (kept_.size() < batch_.chunks.size()) {
       kept_.resize(batch_.chunks.size());
     }
@@ -129,7 +129,7 @@ class GradientCache {
   /// @param embeddings  (N, D), overwritten
   void embed(const text::TokenizedTexts& texts, const nn::DropoutState& dropout, MatrixView<S> embeddings) {
     require_rows("train::GradientCache::embed", "embeddings.rows()", embeddings.rows(), texts);
-    aside_.cut(texts, options_.chunk_tokens);
+    aside_.cut(texts, options_);
     pool_->for_each(static_cast<Index>(aside_.chunks.size()), [&](Index number, int worker) {
       embed_chunk(aside_, aside_.chunks[static_cast<std::size_t>(number)], texts, dropout, embeddings, worker);
     });
@@ -169,20 +169,27 @@ class GradientCache {
     Index tokens = 0;
     std::size_t offsets = 0;  ///< where its own offsets begin in Cut::offsets
   };
-  /// Texts in their order, in chunks of at most a number of tokens; a longer text alone.
+  /// Texts in their order, in chunks of about the same number of tokens, and of at most chunk_tokens, a longer text apart;
+  /// as many for every shard.
   struct Cut {
     std::vector<Chunk> chunks;
     std::vector<std::int32_t> offsets;  // of all chunks, each beginning at 0
     Index texts = 0;
 
-    void cut(const text::TokenizedTexts& whole, Index chunk_tokens) {
+    void cut(const text::TokenizedTexts& whole, const Options& options) {
       chunks.clear();
       offsets.clear();
       texts = text_count(whole);
+      const auto total = static_cast<Index>(whole.ids.size());
+      const Index needed = (total + options.chunk_tokens - 1) / options.chunk_tokens;
+      const Index wanted = (needed + options.shards - 1) / options.shards * options.shards;
       for (Index text = 0; text < texts; ++text) {
         const auto i = static_cast<std::size_t>(text);
         const std::int32_t length = whole.offsets[i + 1] - whole.offsets[i];
-        if (chunks.empty() || offsets.back() + length > chunk_tokens) {
+        // the text belongs to the chunk in whose share its middle lies
+        const Index middle = whole.offsets[i] + length / 2;
+        const bool share_is_full = wanted * middle >= static_cast<Index>(chunks.size()) * total;
+        if (chunks.empty() || share_is_full || offsets.back() + length > options.chunk_tokens) {
           chunks.push_back({text, 0, 0, offsets.size()});
           offsets.push_back(0);
         }

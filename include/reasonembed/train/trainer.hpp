@@ -329,7 +329,13 @@ class Trainer {
     if (!std::isfinite(norm)) {
       throw_non_finite_gradient(norm);
     }
-    update_parameters([&] { optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr); });
+    update_parameters([&] {
+      if constexpr (requires { optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr, model_.pool()); }) {
+        optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr, model_.pool());
+      } else {
+        optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr);
+      }
+    });
     const std::span<const double> intensities = found.loss.intensities;
     report.loss = found.loss.loss;
     report.measured = found.measured;
