@@ -91,10 +91,7 @@ void run(benchmark::State& state,
 /// 32 texts of 128 tokens, activations kept between the passes or computed twice.
 template <class B>
 void train_equal_lengths(benchmark::State& state) {
-  run(state,
-      minilm_shape<B>(static_cast<int>(state.range(0))),
-      std::vector<std::size_t>(32, 128),
-      state.range(1) != 0);
+  run(state, minilm_shape<B>(static_cast<int>(state.range(0))), std::vector<std::size_t>(32, 128), state.range(1) != 0);
 }
 
 /// 64 texts whose lengths are as mixed as in real corpora, 2 to 255 tokens.

@@ -15,12 +15,11 @@ namespace reasonembed::inline REASONEMBED_ABI::backend {
 /// With bf16, projections and tables of rows rest in bf16; gains and biases, activations and every sum are float.
 /// `Cpu<bf16, bf16>` rounds what meets a projection to bf16 too, as PyTorch's bfloat16 does: twice the speed where the
 /// processor has AVX512-BF16, and less exact vectors. Weights in bf16 are frozen: adapters can be trained on them.
-/// `Cpu<float, bf16>` trains as PyTorch does under autocast to bfloat16: weights, their gradients and their optimiser are
-/// float, the products' operands are rounded to bf16 on the way forth and back. Its projections compute to the bit what
-/// `Cpu<bf16, bf16>` computes with the saved weights.
-/// `Cpu<int8>` quantises projections, an output a step, and what meets them, a row a step (see simd::gemm); tables rest
-/// in bf16. Its products are four times as fast as float's where the processor has AVX512-VNNI; projections that
-/// calibration finds spoilt stay in bf16 (model::calibrate_int8).
+/// `Cpu<float, bf16>` trains as PyTorch does under autocast to bfloat16: weights, their gradients and their optimiser
+/// are float, the products' operands are rounded to bf16 on the way forth and back. Its projections compute to the bit
+/// what `Cpu<bf16, bf16>` computes with the saved weights. `Cpu<int8>` quantises projections, an output a step, and
+/// what meets them, a row a step (see simd::gemm); tables rest in bf16. Its products are four times as fast as float's
+/// where the processor has AVX512-VNNI; projections that calibration finds spoilt stay in bf16 (model::calibrate_int8).
 ///
 /// Models: Backend.
 ///

@@ -163,6 +163,19 @@ inline void require_known_pooling(std::string_view pooling) {
   }
 }
 
+/// The golden vectors of what was saved, without the rounding of products that an encoder may do on the way.
+template <class Model>
+[[nodiscard]] io::Json saved_golden_vectors(const std::filesystem::path& directory, const Model& encoder) {
+  using B = typename Model::Backend;
+  if constexpr (kRoundsActivations<B>) {
+    using Exact = typename Model::template On<backend::Cpu<typename B::Store>>;
+    const Exact exact = Exact::load(directory, {.threads = encoder.pool().size(), .verify = Verify::kOff});
+    return golden_vectors(exact);
+  } else {
+    return golden_vectors(encoder);
+  }
+}
+
 }  // namespace detail
 
 /// Writes a text encoder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors, the
@@ -183,7 +196,8 @@ inline void require_known_pooling(std::string_view pooling) {
 ///                   not UTF-8; NonFiniteError naming a weight or score that is no number; IoError if the disk is full
 ///                   or may not be written. The directory is then as it was.
 /// @note  not safe while another thread changes the weights; one pass over them and one over the file, to hash it at
-///        0.3 GB a second; no copy but of weights that are packed alone; two saves of one encoder write the same bytes
+///        0.3 GB a second; no copy but of weights that are packed alone; two saves of one encoder write the same bytes.
+///        An encoder that rounds products is loaded once more without: the contract's vectors are the exact ones
 template <class Model>
 void save_encoder(const std::filesystem::path& directory, const Model& encoder, const SaveOptions& options = {}) {
   using Encoder = typename Model::Description;
@@ -216,7 +230,7 @@ void save_encoder(const std::filesystem::path& directory, const Model& encoder, 
                               model_card_text(loaded, nn::parameter_count(encoder.encoder()), options.card));
     detail::write_manifest(place,
                            detail::contract_fields<Model>(loaded.config, loaded.options, loaded.query, loaded.document),
-                           detail::golden_vectors(encoder));
+                           detail::saved_golden_vectors(place, encoder));
   });
 }
 

@@ -72,6 +72,9 @@ class TextEncoder {
   using Scalar = typename B::Scalar;
   using Options = TextEncoderOptions;
   using Weights = typename Encoder::template Parameters<nn::WeightLeaf<B>>;
+  /// The same encoder on another backend.
+  template <nn::NeuralKernels Other>
+  using On = TextEncoder<Encoder, Other>;
 
   /// Puts an encoder together from its parts, e.g. with `random_weights`.
   ///

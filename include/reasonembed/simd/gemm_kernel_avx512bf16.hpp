@@ -145,8 +145,7 @@ struct Avx512Bf16Kernel {
   }
   /// Zeros in the registers of the last panel that no column reaches.
   template <Index kWidth>
-  [[gnu::target("avx512f")]] static void clear_rest(
-      Index cols, Index begin, Index end, Index pairs, Bf16Pair* panels) {
+  [[gnu::target("avx512f")]] static void clear_rest(Index cols, Index begin, Index end, Index pairs, Bf16Pair* panels) {
     const Index used = (cols + kLanes - 1) / kLanes * kLanes;
     for (Index first = used; first % kWidth != 0; first += kLanes) {
       for (Index k = begin; k < end; k += 2) {

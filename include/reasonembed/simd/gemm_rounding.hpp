@@ -1,6 +1,7 @@
 #pragma once
 /// @file Matrices in float, rounded to bf16 into the panels of a rounded product.
 #include <reasonembed/config.hpp>
+#include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/cpu_features.hpp>

@@ -169,8 +169,8 @@ class GradientCache {
     Index tokens = 0;
     std::size_t offsets = 0;  ///< where its own offsets begin in Cut::offsets
   };
-  /// Texts in their order, in chunks of about the same number of tokens, and of at most chunk_tokens, a longer text apart;
-  /// as many for every shard.
+  /// Texts in their order, in chunks of about the same number of tokens, and of at most chunk_tokens, a longer text
+  /// apart; as many for every shard.
   struct Cut {
     std::vector<Chunk> chunks;
     std::vector<std::int32_t> offsets;  // of all chunks, each beginning at 0

@@ -330,7 +330,9 @@ class Trainer {
       throw_non_finite_gradient(norm);
     }
     update_parameters([&] {
-      if constexpr (requires { optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr, model_.pool()); }) {
+      if constexpr (requires {
+                      optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr, model_.pool());
+                    }) {
         optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr, model_.pool());
       } else {
         optimizer_.step(moments_, parameters_, gradient_.slices(), report.lr);

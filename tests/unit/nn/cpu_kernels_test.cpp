@@ -7,7 +7,10 @@
 #include <support/layer_run.hpp>
 #include <support/numeric.hpp>
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -95,6 +98,58 @@ TEST_SUITE("nn/cpu_kernels") {
     unpacked.drop_values();
     CHECK_THROWS_AS(unpacked.make_differentiable(), re::ShapeError);
   }
+  TEST_CASE("CpuWeight: float masters are never dropped, and are rounded for products forth and back") {
+    using Masters = CpuWeight<re::simd::Bf16Pair, float>;
+    for (const bool packed_only : {false, true}) {
+      Masters weight = packed_only ? Masters::packed_only(17, 33) : Masters(17, 33);
+      CHECK_FALSE(weight.differentiable());
+      fill(weight.view().flat(), 1);
+      weight.pack();
+      weight.drop_values();
+      REQUIRE(weight.view().size() == 17 * 33);
+      weight.make_differentiable();
+      CHECK(weight.differentiable());
+      weight.view()(3, 4) = 0.123F;
+      weight.pack();  // both forms follow
+      re::simd::PackedMatrix<re::simd::Bf16Pair> forth(17, 33);
+      forth.assign_rounded(weight.view());
+      re::simd::PackedMatrix<re::simd::Bf16Pair> back(33, 17);
+      back.assign_rounded_columns(weight.view());
+      CHECK(test::count_allocations([&] { weight.pack(); }) == 0);
+      CHECK(std::memcmp(forth.view().data(), weight.packed().data(), forth.bytes()) == 0);
+      CHECK(std::memcmp(back.view().data(), weight.transposed().data(), back.bytes()) == 0);
+      Matrix<float> row(1, 33);
+      weight.unpack_rows(3, row.view());
+      CHECK(row.view()(0, 4) == 0.123F);
+      row.view()(0, 5) = 4.0F;
+      weight.assign_packed_rows(2, row.view());
+      CHECK(weight.view()(2, 5) == 4.0F);
+    }
+  }
+  TEST_CASE("CpuWeight: in bf16, make_differentiable packs the transpose of what is packed") {
+    using Frozen = CpuWeight<re::simd::Bf16Pair>;
+    Frozen weight(5, 7);
+    for (Index i = 0; i < 5; ++i) {
+      for (Index j = 0; j < 7; ++j) {
+        weight.view()(i, j) = re::bf16(static_cast<float>(10 * i + j));
+      }
+    }
+    weight.pack();
+    weight.drop_values();
+    CHECK_FALSE(weight.differentiable());
+    CHECK(weight.transposed().n() == 0);
+    weight.make_differentiable();
+    REQUIRE(weight.differentiable());
+    CHECK(weight.view().empty());
+    Matrix<float> dy(1, 5);
+    dy.view()(0, 3) = 1.0F;
+    Matrix<float> dx(1, 7);
+    re::Arena arena;
+    re::nn::Kernels<re::backend::Cpu<re::bf16, re::bf16>>::linear_vjp_input(dy.view(), weight, dx.view(), arena);
+    for (Index j = 0; j < 7; ++j) {
+      CHECK(dx.view()(0, j) == static_cast<float>(30 + j));
+    }
+  }
   TEST_CASE_TEMPLATE("pack: after the first time works in place, without an allocation", S, float, double) {
     REQUIRE(test::allocations_are_counted());
     CpuWeight<S> weight(17, 33);
@@ -166,7 +221,9 @@ TEST_SUITE("nn/cpu_kernels") {
       }
     }
     weight.make_differentiable();
-    CHECK(test::same_bits(std::span<const W>(weight.view().flat()), std::span<const W>(all.flat())));
+    if constexpr (!std::same_as<W, re::bf16>) {  // of which products take the packed transpose
+      CHECK(test::same_bits(std::span<const W>(weight.view().flat()), std::span<const W>(all.flat())));
+    }
     CHECK_THROWS_AS(weight.assign_packed_rows(5, rows.view()), re::ShapeError);
   }
   TEST_CASE("linear, embedding: in bf16 have the bits of float with rounded weights") {

@@ -40,7 +40,7 @@ Blocks<T> blocks(const AttentionShape& shape, MatrixView<T> fused) {
   return {fused.col_block(0, queries), fused.col_block(queries, keys), fused.col_block(queries + keys, keys)};
 }
 
-template <class T>
+template <class T, class Format = T>
 GuardedMatrix<T> forward(const AttentionShape& shape,
                          MatrixView<const T> fused,
                          const Offsets& offsets,
@@ -50,12 +50,12 @@ GuardedMatrix<T> forward(const AttentionShape& shape,
   log_sum_exp.resize(static_cast<std::size_t>(fused.rows() * shape.heads));
   GuardedMatrix<T> out(fused.rows(), shape.heads * shape.head_dim, 1, 2);
   const auto x = blocks(shape, fused);
-  simd::attention(shape, x.q, x.k, x.v, offsets, scale, out.view(), std::span<T>(log_sum_exp), arena);
+  simd::attention<T, Format>(shape, x.q, x.k, x.v, offsets, scale, out.view(), std::span<T>(log_sum_exp), arena);
   return out;
 }
 
 /// @return  the gradient of sum(d_out * out) by the kernels, as one fused matrix that held NaN before
-template <class T>
+template <class T, class Format = T>
 GuardedMatrix<T> gradient(const AttentionShape& shape,
                           MatrixView<const T> fused,
                           const Offsets& offsets,
@@ -63,24 +63,24 @@ GuardedMatrix<T> gradient(const AttentionShape& shape,
                           MatrixView<const T> d_out) {
   re::Arena arena;
   std::vector<T> log_sum_exp;
-  const GuardedMatrix<T> out = forward<T>(shape, fused, offsets, scale, log_sum_exp);
+  const GuardedMatrix<T> out = forward<T, Format>(shape, fused, offsets, scale, log_sum_exp);
   GuardedMatrix<T> d_fused(fused.rows(), fused.cols(), 4, 3);
   d_fused.fill(std::numeric_limits<T>::quiet_NaN());
   const auto x = blocks(shape, fused);
   const auto dx = blocks(shape, d_fused.view());
-  simd::attention_vjp(shape,
-                      x.q,
-                      x.k,
-                      x.v,
-                      offsets,
-                      scale,
-                      out.view(),
-                      std::span<const T>(log_sum_exp),
-                      d_out,
-                      dx.q,
-                      dx.k,
-                      dx.v,
-                      arena);
+  simd::attention_vjp<T, Format>(shape,
+                                 x.q,
+                                 x.k,
+                                 x.v,
+                                 offsets,
+                                 scale,
+                                 out.view(),
+                                 std::span<const T>(log_sum_exp),
+                                 d_out,
+                                 dx.q,
+                                 dx.k,
+                                 dx.v,
+                                 arena);
   CHECK(d_fused.surroundings_untouched());
   CHECK(arena.used() == 0);
   return d_fused;
@@ -200,6 +200,40 @@ TEST_SUITE("simd/attention_vjp") {
         CHECK(std::fabs(dx(t, c) - summed(t, c)) <= 1e-13);  // sums of some 40 terms of size 1
       }
     }
+  }
+
+  TEST_CASE("attention_vjp: in bf16, gradients are those of float within what rounding does") {
+    for (const bool causal : {false, true}) {
+      for (const Index group : {1, 2}) {
+        const AttentionShape shape{.heads = 2 * group, .kv_heads = 2, .head_dim = 16, .causal = causal};
+        const Index width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
+        const Offsets offsets{0, 5, 5, 75, 200};
+        const auto fused = test::normal_matrix<float>(200, width, 41);
+        const auto d_out = test::normal_matrix<float>(200, shape.heads * shape.head_dim, 42);
+        const auto exact = gradient<float>(shape, fused.view(), offsets, 0.25F, d_out.view());
+        const auto rounded = gradient<float, simd::Bf16Pair>(shape, fused.view(), offsets, 0.25F, d_out.view());
+        double difference = 0.0;
+        double size = 0.0;
+        for (Index t = 0; t < 200; ++t) {
+          for (Index c = 0; c < width; ++c) {
+            difference += std::pow(double{rounded(t, c)} - double{exact(t, c)}, 2);
+            size += std::pow(double{exact(t, c)}, 2);
+          }
+        }
+        CHECK(std::sqrt(difference / size) < 0.01);  // four roundings of 2^-9 in a row
+        CHECK(difference > 0.0);
+      }
+    }
+  }
+
+  TEST_CASE("attention_vjp: in bf16 too, a sequence's bits are those it has alone") {
+    const AttentionShape shape{.heads = 2, .kv_heads = 1, .head_dim = 12, .causal = true};
+    const auto fused = test::normal_matrix<float>(130, 48, 43);
+    const auto d_out = test::normal_matrix<float>(130, 24, 44);
+    const auto all = gradient<float, simd::Bf16Pair>(shape, fused.view(), {0, 3, 70, 130}, 0.3F, d_out.view());
+    const auto alone = gradient<float, simd::Bf16Pair>(
+        shape, MatrixView<const float>(fused.view()).row_block(3, 67), {0, 67}, 0.3F, d_out.view().row_block(3, 67));
+    CHECK(test::same_bits<float>(alone.view(), all.view().row_block(3, 67)));
   }
 
   TEST_CASE("attention_vjp: no tokens give no gradients") {

@@ -56,8 +56,9 @@ TEST_SUITE("simd/dropout") {
         for (Index t = offsets[b]; t < offsets[b + 1]; ++t) {
           for (Index d = 0; d < width; ++d) {
             const auto element = static_cast<std::uint32_t>((t - offsets[b]) * width + d);
-            const auto words = re::Philox4x32::block({element / 64 * 16 + element % 16, 7, 5 + static_cast<std::uint32_t>(b), 1},
-                                                     {0x89ABCDEFU, 0x01234567U});
+            const auto words =
+                re::Philox4x32::block({element / 64 * 16 + element % 16, 7, 5 + static_cast<std::uint32_t>(b), 1},
+                                      {0x89ABCDEFU, 0x01234567U});
             const bool drop = words[element / 16 % 4] < 0.3 * 0x1p32;
             CHECK(y(t, d) == (drop ? T{0} : x(t, d) * static_cast<T>(1.0 / 0.7)));
           }
