@@ -42,7 +42,7 @@ if [ "${NEON_TESTS:-}" = all ]; then
   tests=(tests/unit/simd/*_test.cpp)
 else
   tests=()
-  for name in cpu_features gemm_kernel gemm_packing gemm_int8 epilogue math; do
+  for name in cpu_features int8_rows gemm_kernel gemm_packing gemm_int8 epilogue math; do
     tests+=("tests/unit/simd/${name}_test.cpp")
   done
 fi
