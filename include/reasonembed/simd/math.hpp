@@ -112,7 +112,7 @@ struct BatchMath {
     return {Ops::select(negative, smaller, larger), Ops::select(negative, larger, smaller)};
   }
 
-  /// Phi(x), the distribution function of the standard normal distribution, to 5 ulp in both tails; its density to 3.
+  /// Phi(x), the distribution function of the standard normal distribution, to 6 ulp in both tails; its density to 3.
   ///
   ///   Phi(x) = (1 + erf(x / sqrt 2)) / 2 = Q(-x),  Phi'(x) = e^(-x^2 / 2) / sqrt(2 pi)
   struct Normal {

@@ -113,7 +113,7 @@ TEST_SUITE("simd/math") {
     });
   }
 
-  TEST_CASE("normal: distribution function and density are within 5 and 3 ulp in both tails") {
+  TEST_CASE("normal: distribution function and density are within 6 and 3 ulp in both tails") {
     test::for_each_lane([]<class L>(L /*lane*/) {
       using T = typename L::T;
       const double wide = std::is_same_v<T, float> ? 13.5 : 38.5;  // underflow included
@@ -129,7 +129,7 @@ TEST_SUITE("simd/math") {
           wide,
           [](typename L::B x) { return Math<L>::normal(x).density; },
           [&](T x, T y) { worst_density = std::max(worst_density, ulps(y, density(x))); });
-      CHECK(worst_cdf <= 5.0);
+      CHECK(worst_cdf <= 6.0);
       CHECK(worst_density <= 3.0);
     });
   }
