@@ -41,6 +41,8 @@ llvm-19 llvm-symbolizer-19 readable stacks in sanitizer reports
 clang-tidy-19 clang-tidy-19 static analysis
 clang-format-19 clang-format-19 checks the layout of the code
 libbenchmark-dev <benchmark/benchmark.h benchmarks
+g++-12-aarch64-linux-gnu aarch64-linux-gnu-g++-12 the compile for 64-bit Arm
+qemu-user-static qemu-aarch64-static runs what that compile makes
 TABLE
   fi
 }

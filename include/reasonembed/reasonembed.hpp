@@ -197,10 +197,13 @@
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
 #include <reasonembed/simd/gemm_kernel_int8.hpp>
+#include <reasonembed/simd/gemm_kernel_int8_neon.hpp>
+#include <reasonembed/simd/gemm_kernel_neon.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 #include <reasonembed/simd/gemm_rounded.hpp>
 #include <reasonembed/simd/gemm_rounding.hpp>
+#include <reasonembed/simd/int8_rows.hpp>
 #include <reasonembed/simd/map.hpp>
 #include <reasonembed/simd/math.hpp>
 #include <reasonembed/simd/norm.hpp>

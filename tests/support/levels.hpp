@@ -9,13 +9,14 @@ namespace test {
 using reasonembed::simd::Level;
 
 /// All levels, the lowest first.
-inline constexpr Level kLevels[] = {Level::kPortable, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16};
+inline constexpr Level kLevels[] = {
+    Level::kPortable, Level::kNeon, Level::kNeonDot, Level::kAvx2, Level::kAvx512, Level::kAvx512Bf16};
 
 /// @return  those whose kernels can run here
 inline std::vector<Level> supported_levels() {
   std::vector<Level> levels;
   for (const Level level : kLevels) {
-    if (level <= reasonembed::simd::best_level()) {
+    if (reasonembed::simd::supports(level)) {
       levels.push_back(level);
     }
   }

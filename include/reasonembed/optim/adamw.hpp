@@ -152,7 +152,8 @@ class AdamW {
   /// @throws ShapeError or ConfigError before anything changes if state, parameters and gradients do not fit, or lr is
   ///         negative or not finite
   /// @note   reads four and writes three numbers an element; no allocation. An element's bits depend on its own numbers
-  ///         alone, not on the threads
+  ///         alone, not on the threads. m to 3 ulp of the larger of its terms, v to 2.5, x to 5 of the larger of its
+  ///         terms given m and v
   template <class T>
   void step(AdamWState<T>& state,
             const std::vector<nn::ParameterSlice<T>>& parameters,

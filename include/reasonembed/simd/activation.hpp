@@ -16,7 +16,7 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 /// @param x  (T, D)
 /// @param y  (T, D), overwritten; may be x
 /// @throws ShapeError if the shapes differ
-/// @note   8 ulp in both tails as long as Phi(x) is a normal number (x > -12.9 in float, -37.5 in double);
+/// @note   6 ulp in both tails as long as Phi(x) is a normal number (x > -12.9 in float, -37.5 in double);
 ///         gelu(-infinity) is -0, the limit. O(T D), no allocation; an element's bits depend on its value alone
 template <class T, class Arch = CompiledArch>
 void gelu(std::type_identity_t<MatrixView<const T>> x, MatrixView<T> y) {
@@ -35,7 +35,7 @@ void gelu(std::type_identity_t<MatrixView<const T>> x, MatrixView<T> y) {
 /// @param dy  (T, D)
 /// @param dx  (T, D), overwritten; may be dy or x
 /// @throws ShapeError if the shapes differ
-/// @note   to 8 ulp of the larger term; otherwise as gelu
+/// @note   to 6 ulp of the larger term; otherwise as gelu
 template <class T, class Arch = CompiledArch>
 void gelu_vjp(std::type_identity_t<MatrixView<const T>> x,
               std::type_identity_t<MatrixView<const T>> dy,
@@ -61,8 +61,8 @@ void gelu_vjp(std::type_identity_t<MatrixView<const T>> x,
 /// @param up    (T, D)
 /// @param y     (T, D), overwritten; may be gate or up
 /// @throws ShapeError if the shapes differ
-/// @note   6 ulp where y is normal; silu(-infinity) is -0, the limit. O(T D), no allocation; an element's bits depend
-///         on its values alone
+/// @note   4 ulp where y and 1 / (1 + e^-gate) are normal; silu(-infinity) is -0, the limit. O(T D), no allocation; an
+///         element's bits depend on its values alone
 template <class T, class Arch = CompiledArch>
 void silu_multiply(std::type_identity_t<MatrixView<const T>> gate,
                    std::type_identity_t<MatrixView<const T>> up,
@@ -86,7 +86,7 @@ void silu_multiply(std::type_identity_t<MatrixView<const T>> gate,
 /// @param dgate  (T, D), overwritten; may be gate, up or dy
 /// @param dup    (T, D), overwritten; may be gate, up or dy, but not dgate
 /// @throws ShapeError if the shapes differ
-/// @note   to 8 ulp of the larger term; otherwise as silu_multiply
+/// @note   dup to 4 ulp, dgate to 6 of the larger term; otherwise as silu_multiply
 template <class T, class Arch = CompiledArch>
 void silu_multiply_vjp(std::type_identity_t<MatrixView<const T>> gate,
                        std::type_identity_t<MatrixView<const T>> up,

@@ -40,6 +40,9 @@ inline constexpr bool kIsFma3<xsimd::fma3<Arch>> = true;
 template <class Arch>
 inline constexpr bool kIsAvx512 = std::is_base_of_v<xsimd::avx512f, Arch>;
 
+template <class Arch>
+inline constexpr bool kIsNeon64 = std::is_base_of_v<xsimd::neon64, Arch>;
+
 template <class T>
 struct FloatBits;
 template <>
@@ -93,7 +96,8 @@ auto fold(Register value, const F& combine) {
 /// which argument-dependent lookup would find too.
 ///
 /// Only +, -, *, / and comparisons are used directly on batches. The library is compiled with contraction off, so
-/// `fma` is the one place where a product and a sum are rounded once: on AVX-512 and FMA3; elsewhere it rounds twice.
+/// `fma` is the one place where a product and a sum are rounded once: on AVX-512, FMA3 and 64-bit NEON; elsewhere it
+/// rounds twice.
 ///
 /// @tparam T     float or double
 /// @tparam Arch  an xsimd architecture that the translation unit is compiled for
@@ -104,7 +108,7 @@ struct BatchOps {
   using B = Batch<T, Arch>;
   using Mask = BatchMask<T, Arch>;
   static constexpr Index kWidth = static_cast<Index>(B::size);
-  static constexpr bool kFused = detail::kIsAvx512<Arch> || detail::kIsFma3<Arch>;
+  static constexpr bool kFused = detail::kIsAvx512<Arch> || detail::kIsFma3<Arch> || detail::kIsNeon64<Arch>;
 
   [[nodiscard]] static B load(const T* from) { return B::load_unaligned(from); }
   static void store(T* to, B value) { value.store_unaligned(to); }

@@ -6,12 +6,20 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace reasonembed::inline REASONEMBED_ABI::simd {
 
 /// The instruction-set levels for which kernels chosen at run time exist. Results are bit-identical within one level.
+///
+/// A family of processors has consecutive levels, each with all instructions of those before it; those of another
+/// family are never supported, see `supports`.
 enum class Level {
   kPortable,    ///< plain C++, a multiplication and an addition with a rounding each
+  kNeon,        ///< 64-bit Arm: NEON, which has fma, is part of the architecture
+  kNeonDot,     ///< and dot products of bytes (Armv8.2)
   kAvx2,        ///< AVX2 and FMA
   kAvx512,      ///< AVX-512F, AVX2 and FMA
   kAvx512Bf16,  ///< these, AVX512-BF16 and AVX512-VNNI, which every processor with the former has: rounded products
@@ -27,6 +35,10 @@ enum class Level {
       return "avx512";
     case Level::kAvx2:
       return "avx2";
+    case Level::kNeonDot:
+      return "neon_dot";
+    case Level::kNeon:
+      return "neon";
     case Level::kPortable:
       break;
   }
@@ -48,10 +60,12 @@ enum CpuFeature : unsigned {
   kAvx512vlBit = 1U << 8,
   kAvx512vnniBit = 1U << 9,
   kAvx512bf16Bit = 1U << 10,
+  kNeonBit = 1U << 11,
+  kNeonDotBit = 1U << 12,
 };
 
 /// Whole sentences, by bit: the code that reports a missing extension must not need an extension to build its message.
-inline constexpr std::array<const char*, 11> kMissingFeature{
+inline constexpr std::array<const char*, 13> kMissingFeature{
     "simd::require_compiled_level: avx is absent, expected present: this program was compiled to use it",
     "simd::require_compiled_level: avx2 is absent, expected present: this program was compiled to use it",
     "simd::require_compiled_level: fma is absent, expected present: this program was compiled to use it",
@@ -63,6 +77,8 @@ inline constexpr std::array<const char*, 11> kMissingFeature{
     "simd::require_compiled_level: avx512vl is absent, expected present: this program was compiled to use it",
     "simd::require_compiled_level: avx512vnni is absent, expected present: this program was compiled to use it",
     "simd::require_compiled_level: avx512bf16 is absent, expected present: this program was compiled to use it",
+    "simd::require_compiled_level: asimd is absent, expected present: this program was compiled to use it",
+    "simd::require_compiled_level: asimddp is absent, expected present: this program was compiled to use it",
 };
 
 // Differs between translation units compiled with different flags, hence internal linkage; functions that depend on it
@@ -101,6 +117,12 @@ constexpr unsigned kCompiledFeatures = 0U
 #if defined(__AVX512BF16__)
                                        | kAvx512bf16Bit
 #endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+                                       | kNeonBit
+#endif
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+                                       | kNeonDotBit
+#endif
     ;
 
 /// @return  the bits of CpuFeature that the processor has and the operating system saves on a context switch
@@ -119,6 +141,13 @@ constexpr unsigned kCompiledFeatures = 0U
   found |= __builtin_cpu_supports("avx512vl") != 0 ? kAvx512vlBit : 0U;
   found |= __builtin_cpu_supports("avx512vnni") != 0 ? kAvx512vnniBit : 0U;
   found |= __builtin_cpu_supports("avx512bf16") != 0 ? kAvx512bf16Bit : 0U;
+#elif defined(__aarch64__)
+  found |= kNeonBit;
+#if defined(__linux__)
+  found |= (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? kNeonDotBit : 0U;
+#else
+  found |= kCompiledFeatures & kNeonDotBit;  // elsewhere the compiler's default is what all processors have
+#endif
 #endif
   return found;
 }
@@ -137,13 +166,26 @@ constexpr unsigned kCompiledFeatures = 0U
 [[nodiscard]] constexpr Level level_of(unsigned detected) {
   constexpr unsigned kNeededByAvx2 = kAvx2Bit | kFmaBit;
   if ((detected & kNeededByAvx2) != kNeededByAvx2) {
-    return Level::kPortable;
+    if ((detected & kNeonBit) == 0) {
+      return Level::kPortable;
+    }
+    return (detected & kNeonDotBit) != 0 ? Level::kNeonDot : Level::kNeon;
   }
   constexpr unsigned kNeededByBf16 = kAvx512fBit | kAvx512bwBit | kAvx512vnniBit | kAvx512bf16Bit;
   if ((detected & kNeededByBf16) == kNeededByBf16) {
     return Level::kAvx512Bf16;
   }
   return (detected & kAvx512fBit) != 0 ? Level::kAvx512 : Level::kAvx2;
+}
+
+/// @return  whether a level is one of 64-bit Arm
+[[nodiscard]] constexpr bool is_neon(Level level) {
+  return level == Level::kNeon || level == Level::kNeonDot;
+}
+
+/// @return  whether a processor whose highest level is `best` has all instructions of `level`
+[[nodiscard]] constexpr bool includes(Level best, Level level) {
+  return level == Level::kPortable || (level <= best && is_neon(level) == is_neon(best));
 }
 
 }  // namespace detail
@@ -156,10 +198,16 @@ constexpr unsigned kCompiledFeatures = 0U
   return level;
 }
 
+/// @return  whether the processor has all instructions of `level`
+[[nodiscard]] inline bool supports(Level level) {
+  return detail::includes(best_level(), level);
+}
+
 /// @throws ConfigError if the processor lacks instructions of `level`
 inline void require_level(const char* where, Level level) {
-  if (level > best_level()) {
-    throw ConfigError::invalid(where, "level", name_of(level), std::string("at most ") + name_of(best_level()));
+  if (!supports(level)) {
+    const char* expected = level > best_level() ? "at most " : "one of this processor, at most ";
+    throw ConfigError::invalid(where, "level", name_of(level), std::string(expected) + name_of(best_level()));
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+/// @file Sums and products of elements, each rounded correctly.
 #include <reasonembed/config.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/simd/batch.hpp>

@@ -6,6 +6,7 @@
 #include <reasonembed/simd/gemm_kernel_avx2.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512.hpp>
 #include <reasonembed/simd/gemm_kernel_avx512bf16.hpp>
+#include <reasonembed/simd/gemm_kernel_neon.hpp>
 #include <reasonembed/simd/gemm_kernel_portable.hpp>
 #include <reasonembed/simd/gemm_packing.hpp>
 
@@ -113,6 +114,10 @@ template <class T, class W = T>
   }
   if (level == Level::kAvx2) {
     return kVectorPacking<T, W, Avx2Kernel<T, W>>;
+  }
+#elif defined(__aarch64__)
+  if (level == Level::kNeon || level == Level::kNeonDot) {
+    return kScalarPacking<T, W, NeonKernel<T, W>>;
   }
 #endif
   return kScalarPacking<T, W, PortableKernel<T, W>>;

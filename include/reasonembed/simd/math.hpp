@@ -10,7 +10,7 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 
 namespace detail {
 
-// Polynomials through the Chebyshev nodes of their interval, computed with 60 digits; tests/unit/simd/math_test.cpp
+// Polynomials through the Chebyshev nodes of their interval, computed with 60 digits; tests/unit/simd/accuracy_test.cpp
 // measures what they are worth.
 //   exp:  (e^r - 1 - r) / r^2 for |r| <= log(2) / 2; relative error of e^r below 1.1e-8 and 2.3e-19
 //   tail: e^(a^2/2) Q(a) (a + 4) as a polynomial in t = (a - 4) / (a + 4) for 0 <= a <= largest; Q is the upper tail of
@@ -71,7 +71,8 @@ struct MathConstants<double> {
 /// Functions of one register. Static members for the same reason as BatchOps.
 ///
 /// @note  NaN gives NaN, infinities give the limits, results underflow gradually; the error bounds hold where the
-///        result is a normal number
+///        result is a normal number (exp: everywhere). docs/accuracy.md has the bounds of all functions, and what was
+///        measured
 template <class T, class Arch>
 struct BatchMath {
   using Ops = BatchOps<T, Arch>;
@@ -98,7 +99,7 @@ struct BatchMath {
     return exp_near(n, without_powers_of_two(bounded, n) + low);
   }
 
-  /// s(x) and s(-x) = 1 - s(x) of s(x) = 1 / (1 + e^-x), each to 4 ulp.
+  /// s(x) and s(-x) = 1 - s(x) of s(x) = 1 / (1 + e^-x), each to 3 ulp.
   struct Logistic {
     B value;
     B complement;
@@ -111,7 +112,7 @@ struct BatchMath {
     return {Ops::select(negative, smaller, larger), Ops::select(negative, larger, smaller)};
   }
 
-  /// Phi(x), the distribution function of the standard normal distribution, to 6 ulp in both tails, and its density.
+  /// Phi(x), the distribution function of the standard normal distribution, to 6 ulp in both tails; its density to 3.
   ///
   ///   Phi(x) = (1 + erf(x / sqrt 2)) / 2 = Q(-x),  Phi'(x) = e^(-x^2 / 2) / sqrt(2 pi)
   struct Normal {

@@ -40,7 +40,8 @@ void require_size_or_empty(std::string_view where, std::string_view what, std::s
 /// @param mean     (T) or empty, overwritten with m
 /// @param inv_std  (T) or empty, overwritten with 1 / sqrt(v + eps)
 /// @throws ShapeError if the shapes do not fit
-/// @note   O(T D), no allocation; a token's bits depend on its own values alone
+/// @note   O(T D), no allocation; a token's bits depend on its own values alone. For D <= 1024 to 6 ulp of the largest
+///         of y, b and g mean_d(|x|) / sqrt(v + eps)
 template <class T, class Arch = CompiledArch>
 void layer_norm(std::type_identity_t<MatrixView<const T>> x,
                 std::type_identity_t<std::span<const T>> gain,
@@ -157,7 +158,7 @@ void layer_norm_vjp(std::type_identity_t<MatrixView<const T>> x,
 /// @param y        (T, D), overwritten; may be x
 /// @param inv_rms  (T) or empty, overwritten with 1 / sqrt(mean_d(x_td^2) + eps)
 /// @throws ShapeError if the shapes do not fit
-/// @note   O(T D), no allocation; a token's bits depend on its own values alone
+/// @note   O(T D), no allocation; a token's bits depend on its own values alone. For D <= 1024 to 6 ulp
 template <class T, class Arch = CompiledArch>
 void rms_norm(std::type_identity_t<MatrixView<const T>> x,
               std::type_identity_t<std::span<const T>> gain,
@@ -248,7 +249,8 @@ inline constexpr double kL2NormalizeShortest = 1e-12;
 /// @param y         (T, D), overwritten; may be x
 /// @param inv_norm  (T) or empty, overwritten with 1 / max(|x_t|, 1e-12)
 /// @throws ShapeError if the shapes do not fit
-/// @note   O(T D), no allocation; a row's bits depend on its own values alone
+/// @note   O(T D), no allocation; a row's bits depend on its own values alone. For D <= 1024 to 6 ulp where |x_t|^2
+///         neither underflows nor overflows (lengths from 1e-12 to 1e18 in float)
 template <class T, class Arch = CompiledArch>
 void l2_normalize(std::type_identity_t<MatrixView<const T>> x,
                   MatrixView<T> y,

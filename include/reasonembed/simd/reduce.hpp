@@ -84,7 +84,8 @@ template <class T, class Arch>
 ///
 /// @param x  (N)
 /// @return   -infinity if N is 0 or all elements are -infinity; infinity if one is and none is NaN; NaN if one is
-/// @note     O(N), no allocation; the order of the sum depends on N alone
+/// @note     O(N), no allocation; the order of the sum depends on N alone. For N <= 1024 to 3 ulp of the largest of 1,
+///           |max_i x_i| and the result
 template <class T, class Arch = CompiledArch>
 [[nodiscard]] std::remove_const_t<T> log_sum_exp(std::span<T> x) {
   using S = std::remove_const_t<T>;
@@ -100,7 +101,8 @@ template <class T, class Arch = CompiledArch>
 /// @param y  (N), overwritten; may be x
 /// @throws ShapeError if the lengths differ
 /// @note   O(N), no allocation; an infinite or NaN element makes what the formula makes of it: mostly NaN. The order of
-///         the sum depends on N alone
+///         the sum depends on N alone. For N <= 1024 to 6 ulp where x_i is within 1 of the largest, 14 within 16: the
+///         difference of the two is rounded
 template <class T, class Arch = CompiledArch>
 void softmax(std::type_identity_t<std::span<const T>> x, std::span<T> y) {
   using B = Batch<T, Arch>;

@@ -28,7 +28,8 @@ namespace reasonembed::inline REASONEMBED_ABI::simd {
 /// @param cosine               (T, H), overwritten
 /// @param sine                 (T, H), overwritten
 /// @throws ShapeError if the shapes do not fit
-/// @note   O(L H) cosines for a longest sequence of L tokens, O(T H) copies; no allocation
+/// @note   to 1 ulp for the angle in float, as exact as the C library is; O(L H) cosines for a longest sequence of L
+///         tokens, O(T H) copies; no allocation
 template <class T>
 void rotary_table(std::span<const std::int32_t> offsets,
                   std::span<const float> inverse_frequencies,
@@ -121,7 +122,7 @@ void rotate_heads(const RotationNames& names,
 /// @param sine    (T, H), of rotary_table
 /// @param y       (T, heads 2 H), overwritten; may be x
 /// @throws ShapeError if the shapes do not fit
-/// @note   O(T heads H), no allocation; a token's bits depend on its own values alone
+/// @note   to 2 ulp of the larger product; O(T heads H), no allocation; a token's bits depend on its own values alone
 template <class T, class Arch = CompiledArch>
 void rotate(std::type_identity_t<MatrixView<const T>> x,
             std::type_identity_t<MatrixView<const T>> cosine,

@@ -27,6 +27,10 @@ inline constexpr bool kFusesInHardware<xsimd::avx512bw> = true;
 template <>
 inline constexpr bool kFusesInHardware<xsimd::fma3<xsimd::avx2>> = true;
 #endif
+#if defined(__aarch64__)
+template <>
+inline constexpr bool kFusesInHardware<xsimd::neon64> = true;
+#endif
 
 template <class T>
 std::array<T, 16> stored(auto batch) {

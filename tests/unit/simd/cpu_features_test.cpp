@@ -21,11 +21,17 @@ namespace {
 
 constexpr unsigned kAll = (1U << detail::kMissingFeature.size()) - 1;
 
-/// The flags that the kernel lists for the first processor; empty where there is no such file.
+#if defined(__aarch64__)
+constexpr const char* kFlags = "Features";
+#else
+constexpr const char* kFlags = "flags";
+#endif
+
+/// The flags that the kernel lists for the first processor; empty where there is no such list.
 std::vector<std::string> kernel_flags() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
-    if (line.rfind("flags", 0) == 0) {
+    if (line.rfind(kFlags, 0) == 0) {
       std::istringstream words(line.substr(line.find(':') + 1));
       std::vector<std::string> flags;
       for (std::string word; words >> word;) {
@@ -48,9 +54,12 @@ std::string extension_of(const std::string& message) {
 TEST_SUITE("simd/cpu_features") {
   TEST_CASE("name_of: every level has its own name") {
     CHECK(std::string(name_of(Level::kPortable)) == "portable");
+    CHECK(std::string(name_of(Level::kNeon)) == "neon");
+    CHECK(std::string(name_of(Level::kNeonDot)) == "neon_dot");
     CHECK(std::string(name_of(Level::kAvx2)) == "avx2");
     CHECK(std::string(name_of(Level::kAvx512)) == "avx512");
     CHECK(std::string(name_of(Level::kAvx512Bf16)) == "avx512_bf16");
+    static_assert(Level::kPortable < Level::kNeon && Level::kNeon < Level::kNeonDot);
     static_assert(Level::kPortable < Level::kAvx2 && Level::kAvx2 < Level::kAvx512 &&
                   Level::kAvx512 < Level::kAvx512Bf16);
   }
@@ -67,6 +76,25 @@ TEST_SUITE("simd/cpu_features") {
     CHECK(detail::level_of(kAll & ~detail::kAvx512bf16Bit) == Level::kAvx512);
     CHECK(detail::level_of(kAll & ~detail::kAvx512bwBit) == Level::kAvx512);
     CHECK(detail::level_of(kAll) == Level::kAvx512Bf16);
+    CHECK(detail::level_of(detail::kNeonBit) == Level::kNeon);
+    CHECK(detail::level_of(detail::kNeonDotBit) == Level::kPortable);
+    CHECK(detail::level_of(detail::kNeonBit | detail::kNeonDotBit) == Level::kNeonDot);
+  }
+
+  TEST_CASE("includes: a level has those below it in its own family, and the portable one") {
+    const auto included = [](Level best) {
+      std::string levels;
+      for (const Level level : test::kLevels) {
+        levels += detail::includes(best, level) ? std::string(" ") + name_of(level) : "";
+      }
+      return levels;
+    };
+    CHECK(included(Level::kPortable) == " portable");
+    CHECK(included(Level::kNeon) == " portable neon");
+    CHECK(included(Level::kNeonDot) == " portable neon neon_dot");
+    CHECK(included(Level::kAvx2) == " portable avx2");
+    CHECK(included(Level::kAvx512) == " portable avx2 avx512");
+    CHECK(included(Level::kAvx512Bf16) == " portable avx2 avx512 avx512_bf16");
   }
 
   TEST_CASE("best_level: is the level of the detected extensions, in every thread") {
@@ -125,7 +153,9 @@ TEST_SUITE("simd/cpu_features") {
                                             "avx512dq",
                                             "avx512vl",
                                             "avx512vnni",
-                                            "avx512bf16"});
+                                            "avx512bf16",
+                                            "asimd",
+                                            "asimddp"});
     CHECK(detail::missing_feature(kAll, 0) == detail::kMissingFeature[0]);
     CHECK(detail::missing_feature(detail::kAvx512vlBit | detail::kFmaBit, detail::kAvx512vlBit) ==
           detail::kMissingFeature[2]);
@@ -160,14 +190,15 @@ TEST_SUITE("simd/cpu_features") {
     CHECK((detail::kCompiledFeatures & ~kAll) == 0);
   }
 
-  TEST_CASE("require_level: every level up to the best is accepted, those above are named") {
+  TEST_CASE("require_level: levels of this processor are accepted, others are named") {
     for (const Level level : test::kLevels) {
       CAPTURE(name_of(level));
-      if (level <= simd::best_level()) {
+      if (simd::supports(level)) {
         CHECK_NOTHROW(simd::require_level("simd::test", level));
       } else {
-        const std::string message =
-            std::string("simd::test: level is ") + name_of(level) + ", expected at most " + name_of(simd::best_level());
+        const std::string message = std::string("simd::test: level is ") + name_of(level) + ", expected " +
+                                    (level > simd::best_level() ? "" : "one of this processor, ") + "at most " +
+                                    name_of(simd::best_level());
         CHECK_THROWS_WITH_AS(simd::require_level("simd::test", level), message.c_str(), re::ConfigError);
       }
     }

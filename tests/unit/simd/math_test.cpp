@@ -47,7 +47,7 @@ long double logistic(long double x) {
 
 }  // namespace
 
-// The bounds are those the functions document; measured: exp 1.1, logistic 2.8, normal 4.8 and 2.3 ulp.
+// Bounds are those of the functions' documentation; accuracy_test.cpp has denser arguments.
 TEST_SUITE("simd/math") {
   TEST_CASE("exp: is within 2 ulp from underflow to overflow") {
     test::for_each_lane([]<class L>(L /*lane*/) {
@@ -93,7 +93,7 @@ TEST_SUITE("simd/math") {
     });
   }
 
-  TEST_CASE("logistic: is within 4 ulp in both tails") {
+  TEST_CASE("logistic: is within 3 ulp in both tails") {
     test::for_each_lane([]<class L>(L /*lane*/) {
       using T = typename L::T;
       double worst = 0.0;
@@ -103,7 +103,7 @@ TEST_SUITE("simd/math") {
       on_grid<L>(-80.0, 80.0, complement, [&](T x, T y) {
         worst = std::max(worst, ulps(y, logistic(-static_cast<long double>(x))));
       });
-      CHECK(worst <= 4.0);
+      CHECK(worst <= 3.0);
       const T infinity = std::numeric_limits<T>::infinity();
       CHECK(at<L>(value, T{0}) == T{0.5});
       CHECK(at<L>(value, infinity) == T{1});
@@ -113,7 +113,7 @@ TEST_SUITE("simd/math") {
     });
   }
 
-  TEST_CASE("normal: distribution function and density are within 6 ulp in both tails") {
+  TEST_CASE("normal: distribution function and density are within 6 and 3 ulp in both tails") {
     test::for_each_lane([]<class L>(L /*lane*/) {
       using T = typename L::T;
       const double wide = std::is_same_v<T, float> ? 13.5 : 38.5;  // underflow included
@@ -130,7 +130,7 @@ TEST_SUITE("simd/math") {
           [](typename L::B x) { return Math<L>::normal(x).density; },
           [&](T x, T y) { worst_density = std::max(worst_density, ulps(y, density(x))); });
       CHECK(worst_cdf <= 6.0);
-      CHECK(worst_density <= 6.0);
+      CHECK(worst_density <= 3.0);
     });
   }
 
