@@ -208,11 +208,14 @@ def fused_model(arguments):
     from onnxruntime.transformers import optimizer
     from transformers import AutoModel
     path = arguments.work / "fused.onnx"
-    model = AutoModel.from_pretrained(arguments.model, attn_implementation="eager").eval()
 
     class Hidden(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = AutoModel.from_pretrained(arguments.model, attn_implementation="eager").eval()
+
         def forward(self, input_ids, attention_mask):
-            return model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
     names = ["input_ids", "attention_mask"]
     ids = torch.ones(2, 8, dtype=torch.long)
@@ -227,6 +230,7 @@ def fused_model(arguments):
 
 class OnnxRuntime(Batched):
     def __init__(self, arguments, quantized, fused=False):
+        import onnx
         import onnxruntime
         path = fused_model(arguments) if fused else arguments.onnx
         if path is None:
@@ -234,7 +238,8 @@ class OnnxRuntime(Batched):
         if quantized:
             from onnxruntime.quantization import QuantType, quantize_dynamic
             target = str(arguments.work / f"int8{'.fused' if fused else ''}.onnx")
-            quantize_dynamic(path, target, weight_type=QuantType.QInt8, per_channel=True)
+            quantize_dynamic(path, target, weight_type=QuantType.QInt8, per_channel=True,
+                             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})  # fused operators have no shapes
             path = target
         self.sessions = {}
         for threads in {1, arguments.threads}:
@@ -375,7 +380,7 @@ def make_systems(arguments, names):
         try:
             systems[name] = SYSTEMS[name](arguments)
         except Exception as error:  # a peer that is not there is no reason to measure nothing
-            print(f"left out: {name}: {error}", flush=True)
+            print(f"left out: {name}: {str(error)[:200]}", flush=True)
     return systems
 
 
