@@ -28,10 +28,14 @@ inline constexpr double kInt8StepOperations = 24.0 * 16 * 4 * 2;
 // clang-format on
 
 /// Nothing but vdpbf16ps on registers. @pre  the processor has AVX512-BF16; steps > 0
-[[gnu::target("avx512f")]] inline void dot_steps_bf16(std::int64_t steps) { REASONEMBED_DOT_LOOP("vdpbf16ps"); }
+[[gnu::target("avx512f")]] inline void dot_steps_bf16(std::int64_t steps) {
+  REASONEMBED_DOT_LOOP("vdpbf16ps");
+}
 
 /// Nothing but vpdpbusd on registers. @pre  the processor has AVX512-VNNI; steps > 0
-[[gnu::target("avx512f")]] inline void dot_steps_int8(std::int64_t steps) { REASONEMBED_DOT_LOOP("vpdpbusd"); }
+[[gnu::target("avx512f")]] inline void dot_steps_int8(std::int64_t steps) {
+  REASONEMBED_DOT_LOOP("vpdpbusd");
+}
 
 #undef REASONEMBED_DOT_LOOP
 #undef REASONEMBED_DOT_REGISTERS
