@@ -19,6 +19,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,7 +31,7 @@
 #include <vector>
 #if defined(REASONEMBED_HAS_ONEDNN)
 #include "onednn_product.hpp"
-#include <omp.h>
+#include <unistd.h>
 #endif
 
 namespace re = reasonembed;
@@ -349,6 +350,19 @@ void print_summary(const Table& table) {
   }
 }
 
+#if defined(REASONEMBED_HAS_ONEDNN)
+/// oneDNN asks OpenMP, whichever it was linked to, and that reads its variable as the program is loaded.
+void restart_on_one_thread(char** arguments) {
+  const char* threads = std::getenv("OMP_NUM_THREADS");
+  if (threads != nullptr && std::string_view(threads) == "1") {
+    return;
+  }
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  ::execv("/proc/self/exe", arguments);
+  throw re::Error("gemm_peers: can not restart itself, set OMP_NUM_THREADS=1");
+}
+#endif
+
 constexpr const char* kUsage =
     "usage: gemm_peers [--rounds 7] [--milliseconds 8] [--rows 1,4,16,64,128,512,2048] [--types f32,bf16,int8]\n"
     "                  [--model minilm|qwen3] [--copies N]\n\n"
@@ -409,6 +423,10 @@ bool parse(int count, char** arguments, Options& options) {
 
 int main(int count, char** arguments) {
   Options options;
+  if (count == 2 && std::string_view(arguments[1]) == "--help") {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
   if (!parse(count, arguments, options)) {
     std::fputs(kUsage, stderr);
     return 2;
@@ -416,7 +434,7 @@ int main(int count, char** arguments) {
   simd::require_compiled_level();
   simd::require_level("gemm_peers", simd::Level::kAvx512Bf16);
 #if defined(REASONEMBED_HAS_ONEDNN)
-  omp_set_num_threads(1);
+  restart_on_one_thread(arguments);
   const dnnl_version_t* version = dnnl_version();
   std::printf("oneDNN %d.%d.%d, ", version->major, version->minor, version->patch);
 #else
