@@ -396,7 +396,7 @@ def chosen_names(arguments):
 
 def best_settings(systems, arguments, file, texts):
     """The quickest of two tries of each setting, on some of the texts where there are many."""
-    some = thinned(texts, 256)
+    some = thinned(texts, 128)
     best = {}
     for name, system in systems.items():
         settings = system.settings(arguments, len(texts))
@@ -514,7 +514,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--texts", nargs="+", action="append", default=[], metavar="NAME FILE",
                         help="another set: its name and its files; may be given again")
-    parser.add_argument("--most", type=int, default=1500, help="texts of such a set; 0 takes all")
+    parser.add_argument("--most", type=int, default=500, help="texts of such a set; 0 takes all")
     parser.add_argument("--sets", nargs="*", default=[], help="only the sets of these names")
     arguments = parser.parse_args()
     prepare(arguments)
