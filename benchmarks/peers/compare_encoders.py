@@ -470,13 +470,14 @@ def print_markdown(table, systems):
     """texts/s with ours over it, the share of the peak, and the best peer of each type."""
     ours = [name for name in systems if isinstance(systems[name], Ours)]
     legend = " / ".join(name.split(",")[0].removeprefix("ours ") for name in ours)
-    print(f"\n| texts/s (ours {legend} over it; % of the type's peak) | " + " | ".join(table) + " |")
+    over = f"ours {legend} over it; " if ours else ""
+    print(f"\n| texts/s ({over}% of the type's peak) | " + " | ".join(table) + " |")
     print("|---" * (len(table) + 1) + "|")
     for name in systems:
         cells = []
         for found in table.values():
             speed, ratios, share = found[name]
-            notes = [] if name in ours else [" / ".join(f"{ratios[o]:.2f}" for o in ours)]
+            notes = [] if name in ours or not ours else [" / ".join(f"{ratios[o]:.2f}" for o in ours)]
             notes += [f"{100 * share:.0f}%"] if share else []
             cells.append(f"{speed:.1f}" + (f" ({'; '.join(notes)})" if notes else ""))
         print(f"| {name} | " + " | ".join(cells) + " |")
