@@ -2,9 +2,8 @@
 # Makes a Python environment with the peers of compare_encoders.py and the scripts beside it.
 # usage: bash benchmarks/peers/make_peers.sh DIRECTORY
 #
-# llama.cpp is compiled here, for this processor: without -DGGML_NATIVE=ON its build leaves out AVX-512, and pip may hold a
-# wheel that was built so. That takes some minutes of a C++ compiler. g++ 12 tunes -march=native for a core older than Zen 5,
-# hence the generic tuning. The last line printed names what the build uses.
+# llama.cpp is compiled here, for this processor: pip may hold a wheel that leaves out AVX-512. That takes some
+# minutes of a C++ compiler. g++ 12 tunes -march=native for a core older than Zen 5, hence the generic tuning. The last line printed names what the build uses.
 set -euo pipefail
 directory=${1:?usage: make_peers.sh DIRECTORY}
 if [ "$directory" = --help ]; then
