@@ -4,11 +4,13 @@
 // g++ 12 warns about its own AVX-512 header wherever Eigen uses it (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/simd/gemm.hpp>
 
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
 
+#include "dot_peak.hpp"
 #include "fma_peak.hpp"
 
 #include <algorithm>
@@ -79,16 +81,26 @@ void peak(benchmark::State& state, Level level) {
   }
   count(state, {level == Level::kAvx512 ? 24 * 16 : 12 * 8, kSteps, 1});
 }
+/// The same with pairs of bf16 or with bytes.
+void dot_peak(benchmark::State& state, bool bytes) {
+  constexpr std::int64_t kSteps = 100000;
+  for (auto _ : state) {
+    bytes ? benchmarks::dot_steps_int8(kSteps) : benchmarks::dot_steps_bf16(kSteps);
+  }
+  count(state, {24 * 16 * (bytes ? 4 : 2), kSteps, 1});
+}
 #endif
 
-/// @tparam W  what the weight is stored in
+/// @tparam W  what the weight is stored in; with Bf16Pair and int8 rows are rounded or quantised on the way
 template <class T, class W = T>
 void packed(benchmark::State& state, Shape shape, Level level) {
   const Matrix<T> x = random_matrix<T>(shape.m, shape.k);
   const Matrix<T> values = random_matrix<T>(shape.n, shape.k);
-  Matrix<W> stored(shape.n, shape.k);
-  std::transform(values.flat().begin(), values.flat().end(), stored.flat().begin(), [](T value) { return W(value); });
-  const simd::PackedMatrix<W> weight(stored.view(), level);
+  using Stored = typename simd::PackedMatrix<W>::T;
+  Matrix<Stored> stored(shape.n, shape.k);
+  std::transform(
+      values.flat().begin(), values.flat().end(), stored.flat().begin(), [](T value) { return Stored(value); });
+  const simd::PackedMatrix<W> weight(re::MatrixView<const Stored>(stored.view()), level);
   Matrix<T> y(shape.m, shape.n);
   Arena scratch;
   for (auto _ : state) {
@@ -146,6 +158,10 @@ void register_all() {
       add(std::string("peak/") + simd::name_of(level), peak, level);
     }
   }
+  if (simd::best_level() >= Level::kAvx512Bf16) {
+    add("peak/vdpbf16ps", dot_peak, false);
+    add("peak/vpdpbusd", dot_peak, true);
+  }
 #endif
   const Level best = simd::best_level();
   for (const Layer& layer : kLayers) {
@@ -153,6 +169,8 @@ void register_all() {
       const Shape forward{tokens, layer.n, layer.k};
       add(name_of("packed_f32", layer.name, forward), packed<float>, forward, best);
       add(name_of("packed_bf16", layer.name, forward), packed<float, re::bf16>, forward, best);
+      add(name_of("packed_rounded", layer.name, forward), packed<float, simd::Bf16Pair>, forward, best);
+      add(name_of("packed_int8", layer.name, forward), packed<float, re::int8>, forward, best);
       add(name_of("eigen_f32", layer.name, forward), eigen, forward);
     }
     const Shape forward{512, layer.n, layer.k};

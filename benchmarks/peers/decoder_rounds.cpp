@@ -1,10 +1,11 @@
 /// @file One side of benchmarks/peers/compare_decoders.py: a decoder of the sizes of Qwen3-0.6B with random weights.
 ///
-///     decoder_rounds THREADS bfloat16|rounded|int8 LAYERS TEXTS TOKENS
+///     decoder_rounds save MODEL_DIR LAYERS
+///     decoder_rounds MODEL_DIR THREADS bfloat16|rounded|int8
 ///
-/// Encodes TEXTS texts of TOKENS tokens each time that a line is written to it, so that peers take turns within one
-/// run; the answer is a line with the seconds it took. The vocabulary is bytes: a table's rows are looked up, not
-/// multiplied, so its size costs no time.
+/// The first writes it in the layout of Hugging Face, for peers to read too; the second loads it and encodes texts each
+/// time that a line is written to it; rounds.hpp says what is answered. The vocabulary is bytes: a table's rows are
+/// looked up, not multiplied, so its size costs no time.
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/int8.hpp>
@@ -14,64 +15,58 @@
 #include <reasonembed/nn/pooling.hpp>
 #include <reasonembed/text/byte_tokenizer.hpp>
 
-#include <chrono>
+#include "rounds.hpp"
+
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace re = reasonembed;
 
 namespace {
 
-struct Work {
-  int threads;
-  int layers;
-  int texts;
-  int tokens;
-};
+using Encoder = re::model::Qwen3Encoder<re::nn::kDynamic, re::nn::LastToken>;
 
-template <class B>
-int serve(const Work& work) {
-  using Encoder = re::model::Qwen3Encoder<re::nn::kDynamic, re::nn::LastToken>;
-  using Model = re::model::TextEncoder<Encoder, B>;
+int save(const char* directory, int layers) {
+  using B = re::backend::Cpu<re::bf16>;
   const re::text::ByteTokenizer tokenizer;
   re::nn::EncoderConfig sizes = re::model::kQwen3_0_6B;
   sizes.vocab = static_cast<int>(tokenizer.vocab_size());
-  sizes.layers = work.layers;
+  sizes.layers = layers;
   const Encoder encoder(sizes, {.norm_eps = 1e-6, .rope_theta = 1e6});
   auto weights = re::model::random_weights<B>(encoder, 1, 0.02, re::model::Residency::kServe);
-  const Model model(encoder, std::move(weights), tokenizer, {}, {}, {.threads = work.threads});
-  const std::size_t special = tokenizer.encode("w").size() - 1;
-  const std::string text(static_cast<std::size_t>(work.tokens) - special, 'w');
-  const std::vector<std::string_view> texts(static_cast<std::size_t>(work.texts), text);
-  re::Matrix<float> out(work.texts, model.dim());
-  for (std::string line; std::getline(std::cin, line);) {
-    const auto start = std::chrono::steady_clock::now();
-    const re::Index tokens = model.encode(model.document_role(), texts, out.view());
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    std::printf("%.9f %td\n", seconds.count(), tokens);
-    std::fflush(stdout);
-  }
+  re::model::TextEncoder<Encoder, B>(encoder, std::move(weights), tokenizer, {}, {}).save(directory);
+  return 0;
+}
+
+template <class B>
+int serve(const char* directory, int threads, std::string_view precision) {
+  using Model = re::model::TextEncoder<Encoder, B>;
+  const Model model = Model::load(directory, {.threads = threads, .verify = re::model::Verify::kOff});
+  benchmarks::answer(model, {.prompt = "", .max_tokens = 8192}, threads, precision);
   return 0;
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 6) {
-    std::fprintf(stderr, "usage: decoder_rounds THREADS bfloat16|rounded|int8 LAYERS TEXTS TOKENS\n");
+  if (count != 4) {
+    std::fprintf(stderr,
+                 "usage: decoder_rounds save MODEL_DIR LAYERS\n"
+                 "       decoder_rounds MODEL_DIR THREADS bfloat16|rounded|int8\n");
     return 2;
   }
-  const std::string_view precision = arguments[2];
-  const Work work{std::stoi(arguments[1]), std::stoi(arguments[3]), std::stoi(arguments[4]), std::stoi(arguments[5])};
+  if (std::string_view(arguments[1]) == "save") {
+    return save(arguments[2], std::stoi(arguments[3]));
+  }
+  const std::string_view precision = arguments[3];
+  const int threads = std::stoi(arguments[2]);
   if (precision == "int8") {
-    return serve<re::backend::Cpu<re::int8>>(work);
+    return serve<re::backend::Cpu<re::int8>>(arguments[1], threads, precision);
   }
   if (precision == "rounded") {
-    return serve<re::backend::Cpu<re::bf16, re::bf16>>(work);
+    return serve<re::backend::Cpu<re::bf16, re::bf16>>(arguments[1], threads, precision);
   }
-  return serve<re::backend::Cpu<re::bf16>>(work);
+  return serve<re::backend::Cpu<re::bf16>>(arguments[1], threads, precision);
 }

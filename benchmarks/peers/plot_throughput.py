@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """Draws tokens a second over the length of a text and the number of texts in a call, for ReasonEmbed and its peers.
 
-usage: plot_throughput.py PROGRAM MODEL_DIR --onnx MODEL.onnx --svg FILE [--threads 2] [--rounds 5] [--only ...] [--work DIR]
-
-The systems are those of compare_encoders.py, and take turns. A point is one call with so many texts of so many tokens:
-repeated for 0.1 seconds in each round, the median of the rounds. One panel for each number of texts.
+The systems are those of compare_encoders.py, and take turns. A point is one call with so many texts of so many tokens, in
+the setting that is best for it: repeated for 0.1 seconds in each round, the median of the rounds. One panel for each number
+of texts.
 """
 import argparse
-import json
-import os
 import pathlib
 import statistics
 import time
@@ -21,20 +18,29 @@ COLOURS = ("#1b6ca8", "#3fa34d", "#c1440e", "#7d7d7d", "#a67c00", "#7b4fa3", "#4
 WIDTH, HEIGHT, LEFT, TOP = 300, 260, 60, 40
 
 
+def best_setting(system, arguments, file, texts):
+    """Of those that take all texts in one call."""
+    settings = [s for s in system.settings(arguments, len(texts))
+                if not isinstance(system, compare_encoders.Batched) or (s[0] == len(texts) and s[2] == 1)]
+    if len(settings) == 1:
+        return settings[0]
+    return min(settings, key=lambda s: min(system.seconds(file, texts, s) for _ in range(2)))
+
+
 def measure(systems, arguments):
     """Returns {texts: {system: [tokens a second, for each length]}}."""
     curves = {count: {name: [] for name in systems} for count in TEXTS}
     for count in TEXTS:
         for length in LENGTHS:
             texts = [" ".join(["water"] * (length - 2))] * count
-            file = arguments.work / f"{count}_{length}.jsonl"
-            file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+            file = compare_encoders.write_texts(arguments.work / f"{count}_{length}.jsonl", texts)
+            best = {name: best_setting(system, arguments, file, texts) for name, system in systems.items()}
             rounds = {name: [] for name in systems}
             for _ in range(arguments.rounds):
                 for name, system in systems.items():
                     start, spent = time.perf_counter(), []
                     while not spent or time.perf_counter() - start < 0.1:
-                        spent.append(system.seconds(file, texts, count))
+                        spent.append(system.seconds(file, texts, best[name]))
                     rounds[name].append(min(spent))
             for name in systems:
                 curves[count][name].append(count * length / statistics.median(rounds[name]))
@@ -78,21 +84,14 @@ def draw(curves, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("model")
-    parser.add_argument("--onnx", required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    compare_encoders.add_options(parser)
+    parser.set_defaults(only=["ours", "torch bf16", "onnxruntime"])
     parser.add_argument("--svg", type=pathlib.Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=["ours", "torch bf16", "onnxruntime"])
-    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/reasonembed_peers"))
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    systems = {name: make(arguments) for name, make in compare_encoders.SYSTEMS.items()
-               if any(part in name for part in arguments.only)}
+    compare_encoders.prepare(arguments)
+    systems = compare_encoders.make_systems(arguments, compare_encoders.chosen_names(arguments))
     curves = measure(systems, arguments)
     for count, panel in curves.items():
         for name, curve in panel.items():
