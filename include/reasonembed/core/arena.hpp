@@ -16,8 +16,9 @@ namespace reasonembed::inline REASONEMBED_ABI {
 /// A stack of memory for activations and scratch: they die in reverse order, so one slab with marks holds them all.
 ///
 /// Pieces are aligned to kAlignment and NOT cleared. An arena that runs full adds a slab and, once it is empty again,
-/// joins its slabs into one of the peak size: after the first pass over the largest shape no further allocation
-/// happens. Not thread-safe: one arena a thread.
+/// joins its slabs into one that holds the peak: after the first pass over the largest shape no further allocation
+/// happens. Slabs are not cleared either, so that an arena takes the memory of its peak, however large its slabs are.
+/// Not thread-safe: one arena a thread.
 class Arena {
  public:
   /// Where the stack stands; only `rewind` gives it meaning.
@@ -115,8 +116,17 @@ class Arena {
 
   void add_slab(std::size_t bytes) {
     const std::size_t rounded = (std::max(bytes, kSmallestSlab) + kAlignment - 1) / kAlignment * kAlignment;
-    slabs_.push_back({AlignedBuffer<std::byte>(static_cast<Index>(rounded)), 0});
+    slabs_.push_back({AlignedBuffer<std::byte>::uncleared(static_cast<Index>(rounded)), 0});
     current_ = slabs_.size() - 1;
+  }
+
+  /// Doubles, so that a long first pass makes few slabs; where a system refuses so much at once, adds what is needed.
+  void grow(std::size_t bytes) {
+    try {
+      add_slab(std::max(bytes, capacity()));
+    } catch (const std::bad_alloc&) {
+      add_slab(bytes);
+    }
   }
 
   [[nodiscard]] static bool fits(const Slab& slab, std::size_t bytes) {
@@ -132,7 +142,7 @@ class Arena {
       ++current_;
     }
     if (!fits(slabs_[current_], rounded)) {
-      add_slab(std::max(rounded, capacity()));  // doubling: few slabs even for a long first pass
+      grow(rounded);
     }
     Slab& slab = slabs_[current_];
     void* piece = slab.memory.data() + slab.used;

@@ -28,7 +28,7 @@ TEST_SUITE("nn/planned_kernels") {
       Matrix<S> y(rows, 9);
       re::Arena planned;
       re::Arena real;
-      Kernels<Planned<B>>::linear(x.view(), {9, inputs}, {}, y.view(), planned);
+      Kernels<Planned<B>>::linear(x.view(), re::nn::PlannedParameter<S>(9, inputs), {}, y.view(), planned);
       Kernels<B>::linear(x.view(), Kernels<B>::Weight::packed_only(9, inputs), std::span<const S>(), y.view(), real);
       CHECK(planned.peak() == real.peak());
       CHECK(planned.used() == 0);
