@@ -76,6 +76,15 @@ class AlignedBuffer {
   /// @return  bytes that a buffer of so many elements takes
   [[nodiscard]] static std::size_t footprint(Index size) { return size == 0 ? 0 : layout(size).bytes; }
 
+  /// Gives pages back to the system, also where the allocator would keep what is freed; values are then unspecified.
+  void discard() noexcept {
+#if defined(__linux__)
+    if (data_ != nullptr && layout(size_).alignment > kAlignment) {
+      (void)madvise(static_cast<void*>(data_), layout(size_).bytes / kHugePage * kHugePage, MADV_DONTNEED);
+    }
+#endif
+  }
+
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

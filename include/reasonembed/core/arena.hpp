@@ -71,7 +71,7 @@ class Arena {
     slabs_[current_].used = mark.used;
     if (mark.slab == 0 && mark.used == 0 && slabs_.size() > 1) {
       const std::size_t total = capacity();
-      slabs_.clear();
+      drop_slabs();
       try {
         add_slab(total);
       } catch (const std::bad_alloc&) {  // nothing is lost: the next allocation asks again, and may throw
@@ -83,7 +83,7 @@ class Arena {
   /// Makes room for `bytes` in one slab; only an empty arena changes.
   void reserve(std::size_t bytes) {
     if (used() == 0 && (slabs_.size() != 1 || capacity() < bytes)) {
-      slabs_.clear();
+      drop_slabs();
       add_slab(bytes);
     }
   }
@@ -114,6 +114,12 @@ class Arena {
   static constexpr std::size_t kSmallestSlab = std::size_t{1} << 20;
   static constexpr std::size_t kLargestPiece = std::numeric_limits<std::size_t>::max() / 4;
 
+  void drop_slabs() noexcept {
+    for (Slab& slab : slabs_) {
+      slab.memory.discard();
+    }
+    slabs_.clear();
+  }
   void add_slab(std::size_t bytes) {
     const std::size_t rounded = (std::max(bytes, kSmallestSlab) + kAlignment - 1) / kAlignment * kAlignment;
     slabs_.push_back({AlignedBuffer<std::byte>::uncleared(static_cast<Index>(rounded)), 0});

@@ -133,6 +133,7 @@ class Trainer {
     (void)Schedule(options_.schedule, total);  // refuses what is impossible now, not in the first step
     total_ = total;
     state_ = {};
+    moments_ = {};  // first, or two runs' moments would be there at once
     moments_ = optimizer_.init(parameters_);
   }
 

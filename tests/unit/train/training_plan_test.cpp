@@ -1,10 +1,9 @@
-#include <reasonembed/train/training_plan.hpp>
-
-#include <doctest/doctest.h>
-
 #include <reasonembed/model/registry.hpp>
 #include <reasonembed/model/weights.hpp>
 #include <reasonembed/train/parameter_gradients.hpp>
+#include <reasonembed/train/training_plan.hpp>
+
+#include <doctest/doctest.h>
 
 #include <support/model_directory.hpp>
 #include <support/scratch.hpp>
