@@ -174,7 +174,8 @@ inline void add_training_options(CLI::App& command, InspectTraining& training) {
   re::train::TrainingPlanOptions& run = training.run;
   add("--rank", training.rank, "of the LoRA adapter that is trained; 0: every weight is")
       ->check(CLI::NonNegativeNumber);
-  add("--target", training.targets, "modules of the adapter, such as q_proj; none: every projection");
+  add("--target", training.targets, "modules of the adapter, such as q_proj; none: every projection")
+      ->allow_extra_args(false);
   add("--batch", run.batch_size, "queries a batch");
   add("--group", run.group_size, "documents a query");
   add("--query-tokens", run.query_tokens, "of the longest query");
