@@ -143,7 +143,8 @@ TEST_SUITE("core/arena") {
     CHECK(std::all_of(below.begin(), below.end(), [](std::uint8_t x) { return x == 1; }));
   }
 
-#if defined(__linux__)
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)  // which touch memory of their own
   TEST_CASE("allocate: a slab takes memory only where it is touched, and gives it back") {
     const auto resident = [] {
       std::ifstream file("/proc/self/statm");
