@@ -1,6 +1,6 @@
 #pragma once
 /// @file `reasonembed inspect MODEL`: what a model directory holds, from its headers alone, and whether it keeps its
-/// contract.
+/// contract; with `--train`, what training it takes.
 #include <reasonembed/backend/cpu.hpp>
 #include <reasonembed/core/bf16.hpp>
 #include <reasonembed/core/int8.hpp>
@@ -13,6 +13,7 @@
 #include <reasonembed/model/memory_plan.hpp>
 #include <reasonembed/model/static_encoder.hpp>
 #include <reasonembed/model/text_encoder.hpp>
+#include <reasonembed/train/training_plan.hpp>
 
 #include "contract.hpp"
 #include <CLI/CLI.hpp>
@@ -21,7 +22,9 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace replicate {
 
@@ -83,6 +86,38 @@ void print_memory(const re::model::EncoderDescription& model, const char* dtype,
   }
 }
 
+/// What `--train` asks.
+struct InspectTraining {
+  bool asked = false;
+  re::train::TrainingPlanOptions run = {};
+  re::Index rank = 0;  // 0: every weight
+  std::vector<std::string> targets = {};
+  double keep_gib = 1.0;
+  double memory_gib = 0.0;  // 0: no limit
+};
+
+/// What training takes, or with which cache options it fits. No weight is read.
+inline void print_training(const std::filesystem::path& directory, InspectTraining training, int threads) {
+  constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
+  const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
+  training.run.threads = threads;
+  training.run.cache.keep_bytes = static_cast<std::size_t>(training.keep_gib * kGib);
+  std::optional<re::model::LoraOptions> lora;
+  if (training.rank > 0) {
+    lora = {.rank = training.rank, .target_modules = training.targets};
+  }
+  std::optional<std::size_t> bytes;
+  if (training.memory_gib > 0.0) {
+    bytes = static_cast<std::size_t>(training.memory_gib * kGib);
+  }
+  const auto plan = re::train::plan_training(model, training.run, lora, bytes);
+  if (!plan) {
+    throw re::ConfigError::invalid(directory.string(), "architecture", model.family.architecture, "a published one");
+  }
+  const re::eval::Table table = re::train::memory_table(*plan);
+  std::printf("\n%s, in float32\n%s%s\n", table.title.c_str(), re::eval::plain_text(table).c_str(), table.note.c_str());
+}
+
 /// No weight is read: a model of any size takes milliseconds.
 inline void inspect_encoder(const std::filesystem::path& directory, int threads) {
   const re::model::EncoderDescription model = re::model::read_encoder_description(directory);
@@ -131,6 +166,27 @@ inline void inspect_encoder(const std::filesystem::path& directory, int threads)
   print_role("document", model.document);
 }
 
+inline void add_training_options(CLI::App& command, InspectTraining& training) {
+  CLI::Option* train = command.add_flag("--train", training.asked, "also plans the memory of a training run");
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->needs(train);
+  };
+  re::train::TrainingPlanOptions& run = training.run;
+  add("--rank", training.rank, "of the LoRA adapter that is trained; 0: every weight is")
+      ->check(CLI::NonNegativeNumber);
+  add("--target", training.targets, "modules of the adapter, such as q_proj; none: every projection")
+      ->allow_extra_args(false);
+  add("--batch", run.batch_size, "queries a batch");
+  add("--group", run.group_size, "documents a query");
+  add("--query-tokens", run.query_tokens, "of the longest query");
+  add("--document-tokens", run.document_tokens, "of the longest document");
+  add("--chunk-tokens", run.cache.chunk_tokens, "tokens that a thread differentiates at once");
+  add("--shards", run.cache.shards, "partial gradients");
+  add("--keep", training.keep_gib, "GiB of activations kept between the passes at most")->check(CLI::NonNegativeNumber);
+  add("--memory", training.memory_gib, "GiB that the run shall fit into; 0: whatever it takes")
+      ->check(CLI::NonNegativeNumber);
+}
+
 inline void register_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Says what a model directory holds.");
   auto directory = std::make_shared<std::string>();
@@ -141,11 +197,19 @@ inline void register_inspect(CLI::App& app) {
       ->check(CLI::IsMember({"off", "fast", "full"}));
   auto threads = std::make_shared<int>(0);
   command->add_option("--threads", *threads, "that memory is planned for; 0 takes one per hardware thread");
-  command->callback([directory, verify, threads] {
+  const auto training = std::make_shared<InspectTraining>();
+  add_training_options(*command, *training);
+  command->callback([directory, verify, threads, training] {
     if (re::model::is_static_directory(*directory)) {
+      if (training->asked) {
+        throw re::ConfigError::invalid(*directory, "model", "static embeddings", "an encoder, which can be trained");
+      }
       inspect_static(*directory);
     } else {
       inspect_encoder(*directory, re::ThreadPool(*threads).size());
+    }
+    if (training->asked) {
+      print_training(*directory, *training, re::ThreadPool(*threads).size());
     }
     print_contract(*directory);
     if (*verify != "off") {

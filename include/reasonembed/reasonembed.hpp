@@ -270,3 +270,4 @@
 #include <reasonembed/train/trainable.hpp>
 #include <reasonembed/train/trainer.hpp>
 #include <reasonembed/train/training_card.hpp>
+#include <reasonembed/train/training_plan.hpp>

@@ -3,10 +3,11 @@
 //
 // Memory is that of the whole process, as the kernel counts it (VmHWM of /proc/self/status): its own pages and those of
 // mapped files.
-#include <reasonembed/io/text_file.hpp>
 #include <reasonembed/model/memory_plan.hpp>
 #include <reasonembed/model/qwen3.hpp>
 #include <reasonembed/model/text_encoder.hpp>
+
+#include <support/process_memory.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -19,16 +20,6 @@ namespace re = reasonembed;
 
 namespace {
 
-/// @return  bytes of a field of /proc/self/status such as VmHWM, the most memory in use so far
-double status_bytes(const std::string& field) {
-  const std::string status = re::io::read_text_file("/proc/self/status");
-  const std::size_t at = status.find(field + ":");
-  if (at == std::string::npos) {
-    throw re::IoError::failed("/proc/self/status", field, "missing", "a field of Linux");
-  }
-  return std::strtod(status.c_str() + at + field.size() + 1, nullptr) * 1024.0;
-}
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -36,18 +27,18 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 template <class B>
 void check(const std::string& directory, int texts, int threads) {
   using Encoder = re::model::Qwen3Encoder<>;
-  const double before = status_bytes("VmHWM");
+  const double before = test::status_bytes("VmHWM");
   auto start = std::chrono::steady_clock::now();
   const auto model = re::model::TextEncoder<Encoder, B>::load(directory, {.threads = threads});
   const double load_seconds = seconds_since(start);
-  const double load_peak = status_bytes("VmHWM");
+  const double load_peak = test::status_bytes("VmHWM");
   const std::vector<std::string> long_texts(static_cast<std::size_t>(texts), std::string(511, 'x'));  // and an end
   start = std::chrono::steady_clock::now();
   const auto vectors = model.encode_document(long_texts);
   const double encode_seconds = seconds_since(start);
-  const double peak = status_bytes("VmHWM");
-  const double anonymous = status_bytes("RssAnon");
-  const double file = status_bytes("RssFile");
+  const double peak = test::status_bytes("VmHWM");
+  const double anonymous = test::status_bytes("RssAnon");
+  const double file = test::status_bytes("RssFile");
   const auto plan = re::model::plan_memory<B>(model.encoder(), threads, 512);
   std::printf(
       "{\"load_seconds\": %.2f, \"encode_seconds\": %.2f, \"tokens_per_second\": %.1f, "

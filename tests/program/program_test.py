@@ -64,6 +64,25 @@ def test_inspect(program, model, root):
     fails('reasonembed_contract.json', program, 'inspect', changed)
 
 
+def test_training_plan(program, model, static):
+    train = [program, 'inspect', model, '--threads', 1, '--train', '--batch', 4, '--group', 3, '--query-tokens', 16,
+             '--document-tokens', 32]
+    whole = succeeds(*train)
+    says(whole, 'Memory of a training run, in float32', 'weights  ', 'packed weights', 'gradients', 'optimizer',
+         'kept activations', 'total  ', 'Cache options: chunk_tokens 1024, shards 2, keep_bytes 1073741824.')
+    adapted = succeeds(*train, '--rank', 2, '--target', 'query', '--target', 'value', '--chunk-tokens', 64, '--keep', 0)
+    says(adapted, 'chunk_tokens 64, shards 2, keep_bytes 0.')
+    numbers = [int(line.split()[1]) for text in (whole, adapted) for line in text.splitlines()
+               if line.startswith('gradients')]
+    expect(numbers[1] < numbers[0] / 4, f'{numbers} numbers are trained')
+    says(succeeds(*train, '--memory', 4), 'chunk_tokens 1024')
+    fails('bytes, which chunks of 32 tokens take', *train, '--memory', 0.0001)
+    fails('batch_size is 0, expected at least 1', *train[:6], '--batch', 0)
+    fails('"nothing"', *train, '--rank', 2, '--target', 'nothing')
+    fails('an encoder, which can be trained', program, 'inspect', static, '--train')
+    expect(run(program, 'inspect', model, '--rank', 2).returncode not in (0, 1), '--rank is taken without --train')
+
+
 def test_static(program, static, root):
     says(succeeds(program, 'inspect', static), 'static embeddings of sentence-transformers', 'parameters   120',
          'of unit length', 'contract     none')
@@ -160,6 +179,7 @@ def main(program, train_job, static):
         (root / 'job').mkdir()
         succeeds(train_job, root / 'job')
         test_inspect(program, root / 'job/model', root)
+        test_training_plan(program, root / 'job/model', static)
         test_mine(program, pathlib.Path(static), root)
         test_static(program, static, root)
         test_export(program, root / 'job/model', root)

@@ -4,8 +4,8 @@
 
 namespace reasonembed::inline REASONEMBED_ABI::backend {
 
-/// A backend that computes nothing, and takes from its arenas what B would take: for what an encoder needs of memory,
-/// found by the encoder's own code.
+/// A backend that computes nothing, and takes from its arenas what B would take: for what an encoder needs of memory
+/// to serve or to be trained, found by the encoder's own code.
 ///
 /// Models: Backend.
 ///

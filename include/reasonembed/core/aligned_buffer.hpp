@@ -47,7 +47,18 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   /// @throws  std::bad_array_new_length if size is negative or absurd; std::bad_alloc if the memory can't be had
-  explicit AlignedBuffer(Index size) : data_(allocate(size)), size_(size) {}
+  explicit AlignedBuffer(Index size) : data_(allocate(size)), size_(size) {
+    if (data_ != nullptr) {
+      std::memset(static_cast<void*>(data_), 0, layout(size).bytes);
+    }
+  }
+  /// @return  elements of any value. Of a large buffer, pages that nobody touches take no memory
+  [[nodiscard]] static AlignedBuffer uncleared(Index size) {
+    AlignedBuffer buffer;
+    buffer.data_ = allocate(size);
+    buffer.size_ = size;
+    return buffer;
+  }
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -64,6 +75,15 @@ class AlignedBuffer {
 
   /// @return  bytes that a buffer of so many elements takes
   [[nodiscard]] static std::size_t footprint(Index size) { return size == 0 ? 0 : layout(size).bytes; }
+
+  /// Gives pages back to the system, also where the allocator would keep what is freed; values are then unspecified.
+  void discard() noexcept {
+#if defined(__linux__)
+    if (data_ != nullptr && layout(size_).alignment > kAlignment) {
+      (void)madvise(static_cast<void*>(data_), layout(size_).bytes / kHugePage * kHugePage, MADV_DONTNEED);
+    }
+#endif
+  }
 
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
@@ -102,7 +122,6 @@ class AlignedBuffer {
       (void)madvise(memory, wanted.bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     }
 #endif
-    std::memset(memory, 0, wanted.bytes);
     return static_cast<T*>(memory);
   }
 

@@ -16,8 +16,9 @@ namespace reasonembed::inline REASONEMBED_ABI {
 /// A stack of memory for activations and scratch: they die in reverse order, so one slab with marks holds them all.
 ///
 /// Pieces are aligned to kAlignment and NOT cleared. An arena that runs full adds a slab and, once it is empty again,
-/// joins its slabs into one of the peak size: after the first pass over the largest shape no further allocation
-/// happens. Not thread-safe: one arena a thread.
+/// joins its slabs into one that holds the peak: after the first pass over the largest shape no further allocation
+/// happens. Slabs are not cleared either, so that an arena takes the memory of its peak, however large its slabs are.
+/// Not thread-safe: one arena a thread.
 class Arena {
  public:
   /// Where the stack stands; only `rewind` gives it meaning.
@@ -70,7 +71,7 @@ class Arena {
     slabs_[current_].used = mark.used;
     if (mark.slab == 0 && mark.used == 0 && slabs_.size() > 1) {
       const std::size_t total = capacity();
-      slabs_.clear();
+      drop_slabs();
       try {
         add_slab(total);
       } catch (const std::bad_alloc&) {  // nothing is lost: the next allocation asks again, and may throw
@@ -82,7 +83,7 @@ class Arena {
   /// Makes room for `bytes` in one slab; only an empty arena changes.
   void reserve(std::size_t bytes) {
     if (used() == 0 && (slabs_.size() != 1 || capacity() < bytes)) {
-      slabs_.clear();
+      drop_slabs();
       add_slab(bytes);
     }
   }
@@ -113,10 +114,25 @@ class Arena {
   static constexpr std::size_t kSmallestSlab = std::size_t{1} << 20;
   static constexpr std::size_t kLargestPiece = std::numeric_limits<std::size_t>::max() / 4;
 
+  void drop_slabs() noexcept {
+    for (Slab& slab : slabs_) {
+      slab.memory.discard();
+    }
+    slabs_.clear();
+  }
   void add_slab(std::size_t bytes) {
     const std::size_t rounded = (std::max(bytes, kSmallestSlab) + kAlignment - 1) / kAlignment * kAlignment;
-    slabs_.push_back({AlignedBuffer<std::byte>(static_cast<Index>(rounded)), 0});
+    slabs_.push_back({AlignedBuffer<std::byte>::uncleared(static_cast<Index>(rounded)), 0});
     current_ = slabs_.size() - 1;
+  }
+
+  /// Doubles, so that a long first pass makes few slabs; where a system refuses so much at once, adds what is needed.
+  void grow(std::size_t bytes) {
+    try {
+      add_slab(std::max(bytes, capacity()));
+    } catch (const std::bad_alloc&) {
+      add_slab(bytes);
+    }
   }
 
   [[nodiscard]] static bool fits(const Slab& slab, std::size_t bytes) {
@@ -132,7 +148,7 @@ class Arena {
       ++current_;
     }
     if (!fits(slabs_[current_], rounded)) {
-      add_slab(std::max(rounded, capacity()));  // doubling: few slabs even for a long first pass
+      grow(rounded);
     }
     Slab& slab = slabs_[current_];
     void* piece = slab.memory.data() + slab.used;

@@ -38,8 +38,9 @@ struct MemoryPlan {
 /// @param threads       at least 1
 /// @param chunk_tokens  TextEncoderOptions::chunk_tokens: as many tokens as one thread computes together, in texts of
 ///                      the greatest length; a single longer text takes more
-/// @throws ConfigError if there is no thread or no token; std::bad_alloc if a chunk's activations do not fit here
-/// @note   takes the memory of one chunk's activations for as long as it runs, and none for weights
+/// @throws ConfigError if there is no thread or no token; std::bad_alloc if a chunk's activations have no place in the
+///         address space
+/// @note   takes memory neither for weights nor for activations, but for those of one head of attention
 template <class B, class Encoder>
 [[nodiscard]] MemoryPlan plan_memory(const Encoder& encoder, int threads, Index chunk_tokens) {
   if (threads < 1 || chunk_tokens < 1) {
@@ -67,7 +68,7 @@ template <class B, class Encoder>
     nn::Nothing nothing;
     encoder.forward(context, parameters, embeddings.view(), nothing);
   }
-  return {allocator.bytes(), arena.capacity() * static_cast<std::size_t>(threads)};
+  return {allocator.bytes(), arena.peak() * static_cast<std::size_t>(threads)};
 }
 
 /// Plans for what a model directory describes.

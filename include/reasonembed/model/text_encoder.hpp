@@ -167,10 +167,10 @@ class TextEncoder {
   void update_weights(Change&& change) {
     make_trainable();
     change(weights_);
-    std::vector<typename nn::Kernels<B>::Weight*> projections;
-    encoder_.visit_weights(weights_, [&](auto& weight) { projections.push_back(&weight); });
-    pool_->for_each(static_cast<Index>(projections.size()),
-                    [&](Index i, int) { projections[static_cast<std::size_t>(i)]->pack(); });
+    projections_.clear();
+    encoder_.visit_weights(weights_, [&](auto& weight) { projections_.push_back(&weight); });
+    pool_->for_each(static_cast<Index>(projections_.size()),
+                    [&](Index i, int) { projections_[static_cast<std::size_t>(i)]->pack(); });
   }
 
   /// Puts a LoRA adapter that PEFT or this library has saved beside the weights; see read_peft_adapter. It takes effect
@@ -392,6 +392,7 @@ class TextEncoder {
   Options options_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<EncodeWorkspaces> workspaces_;
+  std::vector<typename nn::Kernels<B>::Weight*> projections_;  // of the last update_weights, for its memory
 };
 
 }  // namespace reasonembed::model

@@ -46,8 +46,7 @@ namespace reasonembed::inline REASONEMBED_ABI::train {
 ///                     loss::Contrastive<loss::ReasoningIntensity> is Redapter
 /// @tparam RecipeType  models TrainingRecipe: optimiser, schedule, sampler
 /// @note  memory: three further numbers for each trained parameter with AdamW, one for each shard of the gradient
-/// cache, and
-///        activations of one chunk a thread. Neither copied nor moved
+///        cache, and activations of one chunk a thread; plan_training says it in bytes. Neither copied nor moved
 template <Trainable Model, loss::BatchLoss Loss, TrainingRecipe RecipeType = Recipe<>>
 class Trainer {
  public:
@@ -133,6 +132,7 @@ class Trainer {
     (void)Schedule(options_.schedule, total);  // refuses what is impossible now, not in the first step
     total_ = total;
     state_ = {};
+    moments_ = {};  // first, or two runs' moments would be there at once
     moments_ = optimizer_.init(parameters_);
   }
 

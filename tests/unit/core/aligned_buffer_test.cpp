@@ -49,6 +49,25 @@ TEST_SUITE("core/aligned_buffer") {
     CHECK(odd.span().back() == 0.0F);
   }
 
+  TEST_CASE("uncleared: is aligned and writable, as large as asked, and refuses what can't exist") {
+    for (const re::Index size : {0, 1, 17, 3 << 20}) {
+      auto buffer = re::AlignedBuffer<float>::uncleared(size);
+      CHECK(buffer.size() == size);
+      CHECK((buffer.data() == nullptr) == (size == 0));
+      CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % re::kAlignment == 0);
+      std::fill(buffer.span().begin(), buffer.span().end(), 2.0F);
+      CHECK(std::all_of(buffer.span().begin(), buffer.span().end(), [](float x) { return x == 2.0F; }));
+    }
+    CHECK_THROWS_AS((void)re::AlignedBuffer<float>::uncleared(-1), std::bad_array_new_length);
+  }
+  TEST_CASE("discard: leaves a buffer that can be written again") {
+    for (const re::Index size : {0, 5, 3 << 20}) {
+      re::AlignedBuffer<float> buffer(size);
+      buffer.discard();
+      std::fill(buffer.span().begin(), buffer.span().end(), 3.0F);
+      CHECK(std::all_of(buffer.span().begin(), buffer.span().end(), [](float x) { return x == 3.0F; }));
+    }
+  }
   TEST_CASE("AlignedBuffer: size zero owns nothing") {
     const AlignedBuffer<double> none(0);
     CHECK(none.data() == nullptr);

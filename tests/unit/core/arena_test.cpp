@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <new>
 #include <type_traits>
@@ -141,6 +142,30 @@ TEST_SUITE("core/arena") {
     }
     CHECK(std::all_of(below.begin(), below.end(), [](std::uint8_t x) { return x == 1; }));
   }
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)  // which touch memory of their own
+  TEST_CASE("allocate: a slab takes memory only where it is touched, and gives it back") {
+    const auto resident = [] {
+      std::ifstream file("/proc/self/statm");
+      std::size_t size = 0;
+      std::size_t pages = 0;
+      file >> size >> pages;
+      return pages * 4096;
+    };
+    const std::size_t before = resident();
+    Arena arena;
+    const Arena::Mark empty = arena.mark();
+    (void)arena.allocate<std::uint8_t>(static_cast<Index>(512 * kMegabyte));
+    CHECK(resident() < before + 64 * kMegabyte);
+    auto touched = arena.allocate<std::uint8_t>(static_cast<Index>(96 * kMegabyte));
+    std::fill(touched.begin(), touched.end(), std::uint8_t{1});
+    CHECK(resident() >= before + 90 * kMegabyte);
+    arena.rewind(empty);  // joins
+    CHECK(resident() < before + 64 * kMegabyte);
+    CHECK(arena.capacity() >= 608 * kMegabyte);
+  }
+#endif
 
   TEST_CASE("constructor: reserves at once") {
     Arena arena(3 * kMegabyte + 1);

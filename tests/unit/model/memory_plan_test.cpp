@@ -60,7 +60,7 @@ std::size_t arena_bytes(const Encoder& encoder, Index texts, Index length) {
     re::nn::Nothing nothing;
     encoder.forward(context, weights, embeddings.view(), nothing);
   }
-  return arena.capacity();
+  return arena.peak();
 }
 
 }  // namespace
