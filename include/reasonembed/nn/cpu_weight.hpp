@@ -28,12 +28,12 @@ class CpuWeight {
   /// Values are rounded when they are packed.
   static constexpr bool kMasters = !std::same_as<V, simd::StoredElement<W>>;
   static_assert(!kMasters || (std::same_as<V, float> && std::same_as<W, simd::Bf16Pair>));
-  /// The values are what a product on the way back takes.
-  static constexpr bool kComputesInValues = !kMasters && std::same_as<V, simd::detail::Accumulator<W>>;
 
  public:
   using Store = V;
   static constexpr bool kKeepsValues = kMasters;
+  /// The values are what a product on the way back takes, not the packed transpose.
+  static constexpr bool kComputesInValues = !kMasters && std::same_as<V, simd::detail::Accumulator<W>>;
 
   CpuWeight() = default;
   CpuWeight(Index rows, Index cols) : values_(rows, cols), rows_(rows), cols_(cols) {}
@@ -141,6 +141,7 @@ class CpuWeight<int8> {
  public:
   using Store = float;
   static constexpr bool kKeepsValues = false;
+  static constexpr bool kComputesInValues = false;
 
   CpuWeight() = default;
   /// Zeros in int8.

@@ -14,9 +14,11 @@
 #include <reasonembed/simd/dropout.hpp>
 #include <reasonembed/simd/gemm.hpp>
 #include <reasonembed/simd/packed_matrix.hpp>
+#include <reasonembed/simd/rounded_product.hpp>
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -65,6 +67,25 @@ void plan_product(simd::Op op_a, Index m, Index n, Index k, Arena& scratch) {
   const ArenaScope scope(scratch);
   (void)scratch.allocate<T>(rows * depth);
   (void)scratch.allocate<T>(simd::detail::column_block(kernel, n, depth) * depth);
+}
+
+/// The same of a product whose operands are rounded, see simd::rounded_product.
+inline void plan_rounded_product(simd::Op op_a, Index m, Index n, Index k, Arena& scratch) {
+  if (m == 0 || n == 0 || k == 0) {
+    return;
+  }
+  const ArenaScope scope(scratch);
+#if defined(__x86_64__)
+  if (simd::detail::multiplies_pairs<simd::Bf16Pair>(simd::best_level())) {
+    const simd::detail::PairBlocks block(m, n, k);
+    (void)scratch.allocate<simd::Bf16Pair>(block.rows * block.depth);
+    (void)scratch.allocate<simd::Bf16Pair>(block.cols * block.depth);
+    return;
+  }
+#endif
+  (void)scratch.matrix<float>(m, k);
+  (void)scratch.matrix<float>(k, n);
+  plan_product<float>(op_a, m, n, k, scratch);
 }
 
 /// Which attention a measured scratch belongs to.
@@ -137,10 +158,22 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
     linear(x, weight, {}, y, scratch);
   }
   static void linear_vjp_input(ConstView dy, const Weight& weight, View dx, Arena& scratch) {
+    if constexpr (std::same_as<Format, S>) {
+      detail::plan_product<S>(simd::Op::kNone, dx.rows(), weight.cols(), dy.cols(), scratch);
+    } else {
+      const ArenaScope scope(scratch);
+      (void)scratch.allocate<S>(simd::gemm_scratch<Format>(dy.rows(), dy.cols(), simd::best_level()));
+    }
+  }
+  static void linear_vjp_input(ConstView dy, const Factor& weight, View dx, Arena& scratch) {
     detail::plan_product<S>(simd::Op::kNone, dx.rows(), weight.cols(), dy.cols(), scratch);
   }
   static void linear_vjp_weight(ConstView dy, ConstView x, View, Values, Arena& scratch) {
-    detail::plan_product<S>(simd::Op::kTranspose, dy.cols(), x.cols(), dy.rows(), scratch);
+    if constexpr (std::same_as<Format, simd::Bf16Pair>) {
+      detail::plan_rounded_product(simd::Op::kTranspose, dy.cols(), x.cols(), dy.rows(), scratch);
+    } else {
+      detail::plan_product<S>(simd::Op::kTranspose, dy.cols(), x.cols(), dy.rows(), scratch);
+    }
   }
 
   /// One head of each length of sequence computes, on operands of its own: its scratch is every head's.
@@ -193,19 +226,19 @@ struct Kernels<backend::Planned<backend::Cpu<StoreType, FactorType>>> {
       const Matrix<S> log_sum_exp(1, x.rows());
       Matrix<S> dk(x.rows(), x.cols());
       Matrix<S> dv(x.rows(), x.cols());
-      simd::attention_vjp<S>(head.shape,
-                             x,
-                             x,
-                             x,
-                             head.offsets,
-                             scale,
-                             x,
-                             log_sum_exp.flat(),
-                             x,
-                             head.y.view(),
-                             dk.view(),
-                             dv.view(),
-                             arena);
+      simd::attention_vjp<S, AttentionFormat>(head.shape,
+                                              x,
+                                              x,
+                                              x,
+                                              head.offsets,
+                                              scale,
+                                              x,
+                                              log_sum_exp.flat(),
+                                              x,
+                                              head.y.view(),
+                                              dk.view(),
+                                              dv.view(),
+                                              arena);
     });
   }
 
@@ -282,15 +315,18 @@ template <class B>
 class PlanningAllocator {
   using TableStore = typename Kernels<B>::TableStore;
   using PackedWeight = simd::PackedMatrix<typename Kernels<B>::Format>;
-  using Value = typename Kernels<B>::Weight::Store;
+  using Weight = typename Kernels<B>::Weight;
 
  public:
   using Leaf = WeightLeaf<backend::Planned<B>>;
   using Parameter = PlannedParameter<typename B::Scalar>;
 
   [[nodiscard]] Parameter matrix(Index rows, Index cols) {
+    const std::size_t values =
+        AlignedBuffer<typename Weight::Store>::footprint(checked_size("nn::PlanningAllocator", rows, cols));
     projection_bytes_ += PackedWeight::footprint(rows, cols);
-    value_bytes_ += AlignedBuffer<Value>::footprint(checked_size("nn::PlanningAllocator", rows, cols));
+    other_bytes_ += Weight::kKeepsValues ? values : 0;
+    training_bytes_ += Weight::kComputesInValues ? values : PackedWeight::footprint(cols, rows);
     return Parameter(rows, cols);
   }
   [[nodiscard]] Parameter table(Index rows, Index cols) {
@@ -305,8 +341,8 @@ class PlanningAllocator {
   [[nodiscard]] std::size_t bytes() const { return projection_bytes_ + other_bytes_; }
   /// @return  the part of the packed projections
   [[nodiscard]] std::size_t projection_bytes() const { return projection_bytes_; }
-  /// @return  bytes of the projections' unpacked values, which training needs as well
-  [[nodiscard]] std::size_t value_bytes() const { return value_bytes_; }
+  /// @return  bytes that `make_differentiable` adds: of unpacked values or of packed transposes
+  [[nodiscard]] std::size_t training_bytes() const { return training_bytes_; }
 
  private:
   template <class T>
@@ -315,7 +351,7 @@ class PlanningAllocator {
   }
   std::size_t projection_bytes_ = 0;
   std::size_t other_bytes_ = 0;
-  std::size_t value_bytes_ = 0;
+  std::size_t training_bytes_ = 0;
 };
 
 }  // namespace reasonembed::nn

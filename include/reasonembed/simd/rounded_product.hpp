@@ -126,8 +126,11 @@ inline void rounded_product(Op op_a,
   require_extent("simd::rounded_product", "c.rows()", c.rows(), a_none ? a.rows() : a.cols());
   require_extent("simd::rounded_product", "c.cols()", c.cols(), b_none ? b.cols() : b.rows());
   require_level("simd::rounded_product", level);
+  if (c.empty()) {
+    return;
+  }
 #if defined(__x86_64__)
-  if (detail::multiplies_pairs<Bf16Pair>(level) && depth > 0 && !c.empty()) {
+  if (detail::multiplies_pairs<Bf16Pair>(level) && depth > 0) {
     detail::multiply_pairs(op_a, a, op_b, b, c, store, scratch, level);
     return;
   }

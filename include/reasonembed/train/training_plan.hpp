@@ -6,6 +6,7 @@
 #include <reasonembed/core/aligned_buffer.hpp>
 #include <reasonembed/core/arena.hpp>
 #include <reasonembed/core/error.hpp>
+#include <reasonembed/core/int8.hpp>
 #include <reasonembed/core/view.hpp>
 #include <reasonembed/eval/table.hpp>
 #include <reasonembed/model/bert.hpp>
@@ -75,16 +76,15 @@ namespace detail {
 
 /// Plans one run after another of an encoder that exists only as a description.
 ///
-/// @tparam B          the backend that will train: a Cpu that stores what it computes in
+/// @tparam B          the backend that will train: a Cpu; one that stores other than it computes in trains adapters
 /// @tparam Optimizer  models optim::Optimizer
 template <class B, class Optimizer, class Encoder>
 class TrainingPlanner {
   using S = typename B::Scalar;
   using Planned = backend::Planned<B>;
-  static_assert(
-      std::same_as<typename nn::Kernels<B>::Weight::Store, S>,
-      "reasonembed::train::plan_training: B must store weights in what it computes in to be trained: plan for "
-      "backend::Cpu<float>");
+  static_assert(!std::same_as<typename B::Store, int8>,
+                "reasonembed::train::plan_training: B must not quantise what is trained: plan for backend::Cpu<float> "
+                "or Cpu<float, bf16>");
 
  public:
   TrainingPlanner(const Encoder& encoder, const TrainingPlanOptions& options)
@@ -105,6 +105,11 @@ class TrainingPlanner {
     require_tokens(batch_tokens_);
     if (!options.adapter.empty()) {
       adapter_.emplace(options.adapter, options.adapter_options);
+    } else if (!std::same_as<typename B::Store, S>) {
+      throw ConfigError::invalid("train::plan_training",
+                                 "adapter",
+                                 "empty",
+                                 "one, for weights in bf16 are frozen: plan for backend::Cpu<float, bf16>");
     }
   }
 
@@ -151,7 +156,7 @@ class TrainingPlanner {
 
   void add_weights(TrainingPlan& plan) const {
     plan.packed = allocator_.projection_bytes();
-    plan.weights = allocator_.bytes() - allocator_.projection_bytes() + allocator_.value_bytes();
+    plan.weights = allocator_.bytes() - allocator_.projection_bytes() + allocator_.training_bytes();
     if (!adapter_) {
       return;
     }

@@ -18,6 +18,11 @@ using re::nn::PlanningAllocator;
 
 static_assert(re::nn::NeuralKernels<Planned<Cpu<re::bf16>>> && re::nn::NeuralKernels<Planned<Cpu<double>>>);
 
+namespace {
+using Mixed = Cpu<float, re::bf16>;
+using Frozen = Cpu<re::bf16, re::bf16>;
+}  // namespace
+
 TEST_SUITE("nn/planned_kernels") {
   TEST_CASE_TEMPLATE(
       "linear: takes the scratch of the real product, and writes nothing", W, float, double, re::bf16, re::int8) {
@@ -56,8 +61,13 @@ TEST_SUITE("nn/planned_kernels") {
       }
     }
   }
-  TEST_CASE_TEMPLATE("linear_vjp_input, linear_vjp_weight: take the scratch of the real products", S, float, double) {
-    using B = Cpu<S>;
+  TEST_CASE_TEMPLATE("linear_vjp_input, linear_vjp_weight: take the scratch of the real products",
+                     B,
+                     Cpu<float>,
+                     Cpu<double>,
+                     Mixed,
+                     Frozen) {
+    using S = typename B::Scalar;
     for (const auto& [rows, inputs, outputs] : {std::array<Index, 3>{1, 1, 1},
                                                 {7, 33, 5},
                                                 {512, 1024, 48},
@@ -72,7 +82,9 @@ TEST_SUITE("nn/planned_kernels") {
       const Matrix<S> dy(rows, outputs);
       Matrix<S> dx(rows, inputs);
       Matrix<S> dweight(outputs, inputs);
-      const typename Kernels<B>::Weight weight(outputs, inputs);
+      typename Kernels<B>::Weight weight(outputs, inputs);
+      weight.pack();
+      weight.make_differentiable();
       re::Arena planned;
       re::Arena real;
       Kernels<Planned<B>>::linear_vjp_input(
@@ -87,8 +99,12 @@ TEST_SUITE("nn/planned_kernels") {
       CHECK(planned_weight.used() == 0);
     }
   }
-  TEST_CASE_TEMPLATE("attention_vjp: takes the scratch of the real one, whatever heads and lengths", S, float, double) {
-    using B = Cpu<S>;
+  TEST_CASE_TEMPLATE("attention_vjp: takes the scratch of the real one, whatever heads and lengths",
+                     B,
+                     Cpu<float>,
+                     Cpu<double>,
+                     Mixed) {
+    using S = typename B::Scalar;
     for (const auto& ends : {std::vector<std::int32_t>{0, 1}, {0, 3, 40}, {0, 300}, {0, 0, 5}, {0, 40, 80, 90}}) {
       for (const bool causal : {false, true}) {
         const re::simd::AttentionShape shape{.heads = 4, .kv_heads = 2, .head_dim = 6, .causal = causal};
@@ -190,9 +206,13 @@ TEST_SUITE("nn/planned_kernels") {
     CHECK(quantized.bytes() == 96 * 64 + 2 * 96 * 4 + 32 * 16 * sizeof(re::bf16));
     PlanningAllocator<re::backend::Cpu<float>> trained;
     (void)trained.matrix(100, 64);
-    CHECK(trained.value_bytes() == 100 * 64 * sizeof(float));
+    CHECK(trained.training_bytes() == 100 * 64 * sizeof(float));
     (void)trained.table(30, 16);
-    CHECK(trained.value_bytes() == 100 * 64 * sizeof(float));  // a table has one form
+    CHECK(trained.training_bytes() == 100 * 64 * sizeof(float));  // a table has one form
+    PlanningAllocator<Mixed> mixed;                               // masters, and pairs both ways
+    (void)mixed.matrix(96, 48);
+    CHECK(mixed.bytes() == 96 * 48 * (sizeof(float) + sizeof(re::bf16)));
+    CHECK(mixed.training_bytes() == re::simd::PackedMatrix<re::simd::Bf16Pair>::footprint(48, 96));
     CHECK_THROWS_AS((void)wide.table(std::numeric_limits<Index>::max(), 2), re::ShapeError);
   }
 }

@@ -9,6 +9,7 @@
 #include <support/scratch.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -28,6 +29,8 @@ using re::train::TrainingPlan;
 using re::train::TrainingPlanOptions;
 using Cpu32 = re::backend::Cpu<float>;
 using Cpu64 = re::backend::Cpu<double>;
+using Mixed = re::backend::Cpu<float, re::bf16>;
+using Frozen = re::backend::Cpu<re::bf16, re::bf16>;
 using Bert = re::model::BertEncoder<>;
 using Qwen3 = re::model::Qwen3Encoder<>;
 
@@ -70,6 +73,7 @@ class RealChunk {
       adapter_.emplace(options.adapter, options.adapter_options);
       adapter_->initialize(3);
     }
+    encoder.visit_weights(weights_, [](auto& weight) { weight.make_differentiable(); });
     for (Index i = 0; i <= texts; ++i) {
       offsets_.push_back(static_cast<std::int32_t>(i * length));
     }
@@ -131,7 +135,8 @@ TrainingPlanOptions batch_of(Index length, Index chunk_tokens) {
 }  // namespace
 
 TEST_SUITE("train/training_plan") {
-  TEST_CASE_TEMPLATE("plan_training: is what a chunk takes forth and back, to the byte", B, Cpu32, Cpu64) {
+  TEST_CASE_TEMPLATE(
+      "plan_training: is what a chunk takes forth and back, to the byte", B, Cpu32, Cpu64, Mixed, Frozen) {
     const auto check = [](const auto& encoder, const TrainingPlanOptions& options, Index texts, Index length) {
       CAPTURE(texts);
       CAPTURE(length);
@@ -147,6 +152,14 @@ TEST_SUITE("train/training_plan") {
       for (const double dropout : {0.0, 0.1}) {
         adapted.adapter_options.dropout = dropout;
         check(encoder, adapted, 4, 32);
+      }
+      if (!std::same_as<typename B::Store, typename B::Scalar>) {
+        CHECK_THROWS_WITH_AS(
+            (void)plan_training<B>(encoder, batch_of(32, 128)),
+            "train::plan_training: adapter is empty, expected one, for weights in bf16 are frozen: plan "
+            "for backend::Cpu<float, bf16>",
+            re::ConfigError);
+        return;
       }
       check(encoder, batch_of(32, 128), 4, 32);
       check(encoder, batch_of(400, 1), 1, 400);  // a longer text is a chunk of its own
