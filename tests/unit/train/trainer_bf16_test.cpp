@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -226,6 +227,22 @@ TEST_SUITE("train/trainer_bf16") {
     other.add_adapter("own", {.rank = 3, .alpha = 6.0, .dropout = 0.2});
     options.checkpoint.resume = re::train::Resume::kRequire;
     CHECK_THROWS_WITH_AS(run(std::move(other), options), doctest::Contains("frozen_weights"), re::ConfigError);
+  }
+  TEST_CASE("fit: the page's snippet") {
+    const test::Scratch scratch;
+    test::byte_bert(0.1).save(scratch / "base");
+    const std::string base = (scratch / "base").string();
+    const std::string trained = (scratch / "trained").string();
+    const re::data::TrainingRows rows = test::tiny_rows();
+    // example-begin train
+    using Model = re::model::TextEncoder<re::model::BertEncoder<>, re::backend::Cpu<float, re::bf16>>;
+    using Loss = re::loss::Contrastive<re::loss::ReasoningIntensity>;
+
+    re::train::Trainer<Model, Loss> trainer(Model::load(base), {.max_steps = 2});
+    (void)trainer.fit(rows);
+    trainer.model().save(trained);  // masters, in float32
+    // example-end train
+    CHECK(std::filesystem::exists(scratch / "trained" / "model.safetensors"));
   }
   TEST_CASE("Trainer: weights that rest in bf16 can't be trained, and the message says what can") {
     CHECK_THROWS_WITH_AS(Trainer<Qwen3>(byte_qwen3(), short_run()),

@@ -1,11 +1,11 @@
-// expected-error: reasonembed::nn::Kernels: Backend must store weights in what it computes in to be differentiated
+// expected-error: reasonembed::nn::Kernels: Backend must not quantise what is differentiated
 #include <reasonembed/model/bert.hpp>
 #include <reasonembed/nn/encoder_node.hpp>
 
 namespace re = reasonembed;
 
 #if MUST_FAIL
-using Store = re::bf16;
+using Store = re::int8;
 #else
 using Store = float;
 #endif
