@@ -166,6 +166,7 @@ class TextEncoder {
   template <class Change>
   void update_weights(Change&& change) {
     make_trainable();
+    encoder_.visit_weights(weights_, [](auto& weight) { weight.restore_values(); });
     change(weights_);
     projections_.clear();
     encoder_.visit_weights(weights_, [&](auto& weight) { projections_.push_back(&weight); });

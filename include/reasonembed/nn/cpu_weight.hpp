@@ -63,28 +63,31 @@ class CpuWeight {
   void with_packed(F&& f) const {
     f(packed());
   }
-  /// Packs the values; allocates the first time alone.
+  /// Packs the values, in every form there is; allocates the first time alone. Without values nothing changes.
   void pack() {
     if (packed_.n() != rows_ || packed_.k() != cols_) {
       packed_ = simd::PackedMatrix<W>(rows_, cols_);
+    } else if (view().empty()) {
+      return;
     }
     if constexpr (kMasters) {
       packed_.assign_rounded(values_.view());
-      if (differentiable()) {
-        transposed_.assign_rounded_columns(values_.view());
-      }
     } else {
       packed_.assign(values_.view());
     }
+    pack_transpose();
   }
-  /// Rows of the packed form alone, or of masters that are packed later; see simd::PackedMatrix.
+  /// Rows of every packed form, and of masters; values that are not masters do not follow.
   /// @pre packed, or made packed_only
   void assign_packed_rows(Index first, MatrixView<const V> rows) {
     if constexpr (kMasters) {
+      simd::detail::require_packed_rows("nn::CpuWeight::assign_packed_rows", rows_, cols_, first, rows);
       copy(rows, values_.view().row_block(first, rows.rows()));
+      packed_.assign_rounded(values_.view());
     } else {
       packed_.assign_rows(first, rows);
     }
+    pack_transpose();
   }
   void unpack_rows(Index first, MatrixView<V> rows) const {
     if constexpr (kMasters) {
@@ -98,15 +101,20 @@ class CpuWeight {
       values_ = Matrix<V>();
     }
   }
+  /// Undoes `drop_values`, to the bit. @pre packed
+  void restore_values() {
+    if constexpr (!kMasters) {
+      if (view().empty()) {
+        values_ = Matrix<V>(rows_, cols_);
+        packed_.unpack(values_.view());
+      }
+    }
+  }
   /// From now on there is what a product on the way back reads. @pre packed
   void make_differentiable() {
-    if (differentiable()) {
-      return;
-    }
     if constexpr (kComputesInValues) {
-      values_ = Matrix<V>(rows_, cols_);
-      packed_.unpack(values_.view());
-    } else {
+      restore_values();
+    } else if (!differentiable()) {
       transposed_ = simd::PackedMatrix<W>(cols_, rows_);
       transposed_.assign_transpose(packed_);
     }
@@ -120,6 +128,18 @@ class CpuWeight {
   }
 
  private:
+  /// The transpose follows, where there is one.
+  void pack_transpose() {
+    if constexpr (kMasters) {
+      if (differentiable()) {
+        transposed_.assign_rounded_columns(values_.view());
+      }
+    } else if constexpr (!kComputesInValues) {
+      if (differentiable()) {
+        transposed_.assign_transpose(packed_);
+      }
+    }
+  }
   static void copy(MatrixView<const V> from, MatrixView<V> to) {
     for (Index row = 0; row < from.rows(); ++row) {
       std::copy_n(from.row(row).begin(), from.cols(), to.row(row).begin());

@@ -346,7 +346,7 @@ TEST_SUITE("model/weights") {
     CHECK(test::same_bits_of((embed<Qwen3Encoder<>, B>(encoder, serve)),
                              (embed<Qwen3Encoder<>, B>(encoder, load<B>(encoder, kQwen3, scratch)))));
     auto restored = load<B>(encoder, kQwen3, scratch, Residency::kServe);
-    encoder.visit_weights(restored, [](auto& weight) { weight.make_differentiable(); });
+    encoder.visit_weights(restored, [](auto& weight) { weight.restore_values(); });
     check_same(encoder, kQwen3, restored, checkpoint, "model.");
   }
   TEST_CASE("load_weights: what only serves is refused by the same names") {
@@ -391,7 +391,7 @@ TEST_SUITE("model/weights") {
     const BertEncoder<> encoder(kSizes);
     const auto wide = re::model::random_weights<Cpu32>(encoder, 4, 0.3, Residency::kTrain);
     auto narrow = re::model::random_weights<Cpu16>(encoder, 4, 0.3, Residency::kServe);
-    encoder.visit_weights(narrow, [](auto& weight) { weight.make_differentiable(); });
+    encoder.visit_weights(narrow, [](auto& weight) { weight.restore_values(); });
     std::map<std::string, std::vector<float>> values;
     encoder.visit(wide, [&](const auto& slice) {
       for (Index row = 0; row < slice.values.rows(); ++row) {

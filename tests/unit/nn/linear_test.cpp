@@ -115,7 +115,7 @@ TEST_SUITE("nn/linear") {
                                            }});
     CHECK(seen == std::vector<std::string>{
                       "a.q.weight 0 3", "a.q.bias", "a.k.weight 3 2", "a.k.bias", "a.v.weight 5 1", "a.v.bias"});
-    parameters.weight.make_differentiable();
+    parameters.weight.restore_values();
     seen.clear();
     Linear::visit(parameters, "a", blocks, [&](const auto& slice) { seen.push_back(slice.name); });
     CHECK(seen.size() == 6);

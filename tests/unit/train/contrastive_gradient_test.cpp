@@ -457,8 +457,8 @@ TEST_SUITE("train/contrastive_gradient") {
                          re::ConfigError);
     const Bert served = test::byte_bert(0.0, {.threads = 1, .residency = re::model::Residency::kServe});
     CHECK_THROWS_WITH_AS(Gradient<InfoNce>(served, infonce()),
-                         "train::GradientCache: weights is packed only, expected weights that were loaded with "
-                         "Residency::kTrain",
+                         "train::GradientCache: weights is not differentiable, expected weights of a model that was "
+                         "loaded with Residency::kTrain or made trainable",
                          re::ConfigError);
   }
 }

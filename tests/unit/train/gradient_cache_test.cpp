@@ -370,8 +370,8 @@ TEST_SUITE("train/gradient_cache") {
     const re::ThreadPool pool(1);
     using Cache = re::train::GradientCache<Bert, Cpu32>;
     CHECK_THROWS_WITH_AS(Cache(encoder, served, pool),
-                         "train::GradientCache: weights is packed only, expected weights that were loaded with "
-                         "Residency::kTrain",
+                         "train::GradientCache: weights is not differentiable, expected weights of a model that was "
+                         "loaded with Residency::kTrain or made trainable",
                          re::ConfigError);
     CHECK_THROWS_WITH_AS(Cache(encoder, trained, pool, {.chunk_tokens = 0}),
                          "train::GradientCache: chunk_tokens is 0, expected at least 1",
