@@ -162,6 +162,19 @@ class Arena {
   std::size_t peak_ = 0;
 };
 
+/// Gives every thread's arena the size of the largest: which thread meets the largest shape next time is open.
+///
+/// @param arenas  of threads; one that is in use stays as it is
+inline void level_arenas(std::span<Arena> arenas) {
+  std::size_t most = 0;
+  for (const Arena& arena : arenas) {
+    most = std::max(most, arena.capacity());
+  }
+  for (Arena& arena : arenas) {
+    arena.reserve(most);
+  }
+}
+
 /// Rewinds an arena to where it stood when the scope opened, unless `keep` is called.
 class ArenaScope {
  public:

@@ -55,16 +55,7 @@ class EncodeWorkspace {
     texts_[static_cast<std::size_t>(i)] = {block, begin, length};
   }
 
-  /// Gives every thread's arena the size of the largest: which thread meets the longest chunk next time is open.
-  void level_arenas() {
-    std::size_t peak = 0;
-    for (const Arena& arena : arenas_) {
-      peak = std::max(peak, arena.capacity());
-    }
-    for (Arena& arena : arenas_) {
-      arena.reserve(peak);
-    }
-  }
+  void level_arenas() { reasonembed::level_arenas(arenas_); }
 
   /// Cuts the first `count` texts into chunks of at most `budget` tokens; a longer text is a chunk of its own.
   ///

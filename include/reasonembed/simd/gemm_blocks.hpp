@@ -173,9 +173,9 @@ template <class T, class W>
 }
 
 /// @return  columns of b packed at once: 2 MB, which share the last-level cache with what other threads do
-template <class T>
-[[nodiscard]] Index column_block(const GemmKernel<T>& kernel, Index cols, Index depth) {
-  constexpr Index kElements = (Index{2} << 20) / static_cast<Index>(sizeof(T));
+template <class T, class W>
+[[nodiscard]] Index column_block(const GemmKernel<T, W>& kernel, Index cols, Index depth) {
+  constexpr Index kElements = (Index{2} << 20) / static_cast<Index>(sizeof(W));
   const Index whole_tiles = (cols + kernel.cols - 1) / kernel.cols;
   return std::clamp(kElements / (depth * kernel.cols), Index{1}, whole_tiles) * kernel.cols;
 }

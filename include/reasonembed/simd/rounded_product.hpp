@@ -26,15 +26,9 @@ struct PairBlocks {
   Index cols = 0;
 
   PairBlocks(Index m, Index n, Index k)
-      : depth(depth_block<float>((k + 1) / 2)), rows(row_block(kPairKernel, m, depth)), cols(columns_of(n, depth)) {}
-
- private:
-  /// 2 MB of b, as column_block.
-  static Index columns_of(Index n, Index depth) {
-    constexpr Index kPairs = Index{1} << 19;
-    const Index whole_tiles = (n + kPairKernel.cols - 1) / kPairKernel.cols;
-    return std::clamp(kPairs / (depth * kPairKernel.cols), Index{1}, whole_tiles) * kPairKernel.cols;
-  }
+      : depth(depth_block<float>((k + 1) / 2)),
+        rows(row_block(kPairKernel, m, depth)),
+        cols(column_block(kPairKernel, n, depth)) {}
 };
 
 /// Some rows of op(a), rounded, as the micro-kernel reads them.

@@ -150,7 +150,7 @@ class GradientCache {
     pool_->for_each(options_.shards, [&](Index shard, int worker) {
       run_shard(texts, dropout, d_embeddings, shard, arenas_[static_cast<std::size_t>(worker)]);
     });
-    level_arenas();
+    level_arenas(arenas_);
     pool_->for_each_block(parameters_, 64, [&](Index begin, Index end, Index) {
       for (Index i = begin; i < end; ++i) {
         S sum{0};
@@ -284,17 +284,6 @@ class GradientCache {
       learn_bytes(arena.used() - before, chunk.tokens);
       pass.context.adapter_gradients = &gradients.adapter();
       encoder_->vjp(pass.context, *weights_, pass.saved, d_chunk, gradients.weights());
-    }
-  }
-
-  /// Gives every worker's arena the size of the largest: which worker meets the largest chunk next time is open.
-  void level_arenas() {
-    std::size_t most = 0;
-    for (const Arena& arena : arenas_) {
-      most = std::max(most, arena.capacity());
-    }
-    for (Arena& arena : arenas_) {
-      arena.reserve(most);
     }
   }
 

@@ -219,4 +219,17 @@ TEST_SUITE("core/arena") {
     CHECK(moved.used() == 64);
     CHECK(arena.allocate<int>(1).size() == 1);  // NOLINT(bugprone-use-after-move): documented state
   }
+  TEST_CASE("level_arenas: gives all the size of the largest, and leaves one alone that is in use") {
+    std::vector<Arena> arenas(3);
+    (void)arenas[1].allocate<char>(re::Index{3} << 20);
+    arenas[1].rewind({});
+    const std::size_t largest = arenas[1].capacity();
+    (void)arenas[2].allocate<char>(1);
+    const std::size_t in_use = arenas[2].capacity();
+    re::level_arenas(arenas);
+    CHECK(arenas[0].capacity() == largest);
+    CHECK(arenas[1].capacity() == largest);
+    CHECK(arenas[2].capacity() == in_use);
+    CHECK_NOTHROW(re::level_arenas({}));
+  }
 }
